@@ -1,0 +1,1 @@
+//! The fixer agent.

@@ -1,0 +1,99 @@
+//! What the Investigator concludes: hypotheses with their probabilities, what they rest on, and the culprit.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Confidence, Entity, FaultId, Finding, Id, Ledger};
+
+/// What explains the findings.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "verdict", content = "fault", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing is wrong.
+    Healthy,
+    /// Something is wrong, and what was seen does not tell what.
+    Unknown,
+    /// This fault of the catalogue.
+    Fault(FaultId),
+}
+
+impl Verdict {
+    /// The id of the fault, or `healthy`, or `unknown`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unknown => "unknown",
+            Self::Fault(id) => &id.0,
+        }
+    }
+}
+
+/// What a claim rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// A finding.
+    Finding(Id<Finding>),
+    /// What the target answered to a probe.
+    Answer(Id<Answer>),
+}
+
+/// One possible explanation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Hypothesis {
+    /// What it says.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// For a person: `Runaway process saturates the CPU`.
+    pub title: String,
+    /// Its probability given all that is known; those of one diagnosis sum to 1.
+    pub posterior: Confidence,
+    /// What speaks for it.
+    pub basis: Vec<Basis>,
+    /// What speaks against it, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<String>,
+}
+
+/// Which process, file, unit, … is at fault.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Culprit {
+    /// The thing itself; its attributes fill in the remedies' placeholders.
+    pub entity: Entity,
+    /// One line for a person.
+    pub summary: String,
+    /// What names it.
+    pub basis: Vec<Basis>,
+}
+
+/// One step of the reasoning, in order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InvestigationStep {
+    /// What was taken into account: `prior`, a symptom's id or a probe's id.
+    pub what: String,
+    /// In words.
+    pub note: String,
+    /// The posterior after this step: verdict ids with probabilities, most likely first, at most five.
+    pub posterior: Vec<(String, f64)>,
+}
+
+/// The conclusion.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The most likely explanation.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Its title.
+    pub title: String,
+    /// Its posterior.
+    pub confidence: Confidence,
+    /// What is at fault, where that could be told.
+    pub culprit: Option<Culprit>,
+    /// Every explanation that was considered, most likely first.
+    pub hypotheses: Ledger<Hypothesis>,
+    /// How the conclusion was reached.
+    pub steps: Vec<InvestigationStep>,
+    /// What could not be seen or asked, and so limits the conclusion.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+}
