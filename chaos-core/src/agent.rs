@@ -21,6 +21,7 @@ use crate::{
         AgentName, Answer, Diagnosis, EventType, Evidence, Finding, FixPlan, Incident, IncidentId, Ledger, Observation,
         Report, RiskAssessment,
     },
+    pipeline::Message,
 };
 
 /// Something that turns an `In` into an `Out`, once, within a deadline.
@@ -94,7 +95,7 @@ pub struct AgentContext {
     pub(crate) incident: IncidentId,
     pub(crate) agent: AgentName,
     pub(crate) deadline: Instant,
-    pub(crate) events: mpsc::UnboundedSender<Emitted>,
+    pub(crate) events: mpsc::UnboundedSender<Message>,
     pub(crate) emitted: Arc<AtomicU32>,
 }
 
@@ -121,7 +122,7 @@ impl AgentContext {
         incident: IncidentId,
         agent: AgentName,
         deadline: Instant,
-        events: mpsc::UnboundedSender<Emitted>,
+        events: mpsc::UnboundedSender<Message>,
     ) -> Self {
         Self { incident, agent, deadline, events, emitted: Arc::default() }
     }
@@ -174,7 +175,7 @@ impl AgentContext {
             std::cmp::Ordering::Greater => return,
         };
         // The receiver lives as long as the run; a late agent that was given up speaks to nobody.
-        let _ = self.events.send(event);
+        let _ = self.events.send(Message::Event(event));
     }
 }
 

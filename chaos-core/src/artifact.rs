@@ -105,6 +105,11 @@ pub trait ArtifactSink: Send + Sync {
     async fn read(&self, id: &IncidentId, name: &ArtifactName) -> Result<Vec<u8>>;
     /// Names the artifacts of an incident.
     async fn list(&self, id: &IncidentId) -> Result<Vec<ArtifactName>>;
+    /// Says that nothing more will be written to this incident for now: what was held for it is let go.
+    async fn close(&self, id: &IncidentId) -> Result<()> {
+        let _ = id;
+        Ok(())
+    }
     /// Names the incidents.
     async fn incidents(&self) -> Result<Vec<IncidentId>>;
 }

@@ -10,5 +10,8 @@ pub mod error;
 pub mod host;
 pub mod model;
 pub mod readonly;
+mod recording;
 pub mod redact;
+pub mod sinks;
 pub mod transport;
+pub mod transports;

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    model::{AgentName, Ask, End, TargetInfo, Timestamp},
+    model::{AgentName, Ask, End, Facts, TargetInfo, Timestamp},
 };
 
 /// One question to a target. `(agent, ask, nth time)` is a replay's key; `agent` is also the audit trail.
@@ -53,7 +53,8 @@ pub struct Chunk {
 }
 
 /// What a transport can do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// There is a live system behind it, to which time matters.
@@ -92,6 +93,11 @@ pub trait Transport: Send + Sync {
 
     /// Which target this is.
     fn target(&self) -> TargetInfo;
+
+    /// What is known of the target without asking it; `None`: the pipeline asks.
+    fn known_facts(&self) -> Option<Facts> {
+        None
+    }
 
     /// Asks, and returns the stream of what comes back.
     async fn open(&self, request: &Request) -> Result<Reply>;
@@ -164,8 +170,8 @@ impl ReplyWriter {
     }
 
     /// Returns when the command should end: [`Reply::stop`], the window's end, or the reply was dropped.
-    pub async fn stopped(&mut self) {
-        let _ = self.stop.wait_for(|stop| *stop).await;
+    pub async fn stopped(&self) {
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 
     /// Ends the stream.

@@ -1,0 +1,343 @@
+//! Incidents as directories: `incidents/{id}/…`, one file an artifact. Several processes may share one place.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::trace_file::TraceFile;
+use crate::{
+    artifact::{ArtifactName, ArtifactSink},
+    error::{Error, ErrorKind, Result},
+    model::{AgentName, EventType, IncidentId, Phase, Status, TargetInfo, Timestamp, TraceEvent},
+};
+
+/// A running incident holds a lock on this file in its directory; it goes away when the incident ends.
+const LOCK: &str = ".running";
+/// Its presence asks the process that runs the incident to stop it.
+const STOP: &str = ".stop";
+
+/// A directory of incidents.
+#[derive(Debug)]
+pub struct Dir {
+    root: PathBuf,
+    held: Mutex<BTreeMap<IncidentId, Held>>,
+}
+
+/// What is kept open for an incident that this process writes.
+#[derive(Debug)]
+struct Held {
+    trace: TraceFile,
+    /// Locked for as long as it is open; the kernel lets go when the process dies, however it dies.
+    _lock: Option<File>,
+}
+
+/// An incident in one line, as `incident.json` has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its id.
+    pub id: IncidentId,
+    /// How far it came; `Running` only while its process lives.
+    pub status: Status,
+    /// What it is about.
+    pub target: TargetInfo,
+    /// When it began.
+    pub began: Timestamp,
+    /// The diagnosis' title, where it came to one.
+    pub cause: Option<String>,
+    /// The diagnosis' confidence.
+    pub confidence: Option<f64>,
+}
+
+impl Dir {
+    /// Uses `root`, and creates it if it is not there.
+    ///
+    /// # Errors
+    /// `Denied` or `Storage` when it can't be written to: said now rather than in the middle of an incident.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        fs::create_dir_all(&root).map_err(|e| Error::storage("create the incidents directory", &root, e))?;
+        let root = root.canonicalize().map_err(|e| Error::storage("open the incidents directory", &root, e))?;
+        Ok(Self { root, held: Mutex::default() })
+    }
+
+    /// Where an incident's files are.
+    #[must_use]
+    pub fn path(&self, id: &IncidentId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    /// Takes up `id` as it is, emptied: for outputs that are to have a given id, such as a replay's.
+    ///
+    /// # Errors
+    /// `Conflict` when a process is writing it.
+    pub fn replace(&self, id: &IncidentId) -> Result<()> {
+        let path = self.path(id);
+        if self.is_running(id) {
+            return Err(Error::new(ErrorKind::Conflict, "this incident is running").with("id", id));
+        }
+        match fs::remove_dir_all(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::storage("replace the incident", &path, e));
+            }
+            _ => {}
+        }
+        fs::create_dir(&path).map_err(|e| Error::storage("create the incident's directory", &path, e))?;
+        self.hold(id, true)
+    }
+
+    /// Asks whichever process runs this incident to stop it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such incident, `Conflict` when it is not running.
+    pub fn request_stop(&self, id: &IncidentId) -> Result<()> {
+        self.existing(id)?;
+        if !self.is_running(id) {
+            return Err(Error::new(ErrorKind::Conflict, "this incident is not running").with("id", id));
+        }
+        let path = self.path(id).join(STOP);
+        File::create(&path).map(drop).map_err(|e| Error::storage("ask for the stop", &path, e))
+    }
+
+    /// Whether somebody asked for this incident's end.
+    #[must_use]
+    pub fn is_stop_requested(&self, id: &IncidentId) -> bool {
+        self.path(id).join(STOP).exists()
+    }
+
+    /// Whether a living process writes this incident.
+    #[must_use]
+    pub fn is_running(&self, id: &IncidentId) -> bool {
+        // A lock that can't be taken is held by the living; one that can is dead, and let go again at once.
+        File::open(self.path(id).join(LOCK))
+            .is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+    }
+
+    /// Marks incidents whose process died as interrupted: in `incident.json` and with a last event in the trace,
+    /// whose torn tail is mended. Gives the ones that it marked.
+    ///
+    /// # Errors
+    /// When the directory can't be read. An incident that can't be marked is passed over.
+    pub fn mark_interrupted(&self, now: Timestamp) -> Result<Vec<IncidentId>> {
+        let mut marked = Vec::new();
+        for id in self.ids()? {
+            let Ok(lock) = File::open(self.path(&id).join(LOCK)) else { continue };
+            if lock.try_lock().is_ok() && self.mark(&id, now).is_ok() {
+                marked.push(id);
+            }
+        }
+        Ok(marked)
+    }
+
+    fn mark(&self, id: &IncidentId, now: Timestamp) -> Result<()> {
+        // Without it the incident was only just created, and its process may be about to take the lock.
+        let file = self.path(id).join("incident.json");
+        let bytes = fs::read(&file).map_err(|e| Error::storage("read the incident", &file, e))?;
+        let mut incident: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(ErrorKind::Storage, "the incident can't be understood").with("path", file.display()).because(e)
+        })?;
+        let path = self.path(id).join("trace.json");
+        let mut trace = TraceFile::open(&path)?;
+        let events: Vec<TraceEvent> =
+            fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+        let last = events.last();
+        let why =
+            "the process that ran this incident died; a fault that it had injected is reverted by the target itself";
+        trace.append(&TraceEvent {
+            seq: last.map_or(0, |e| e.seq + 1),
+            timestamp: last.map_or(now, |e| e.timestamp.max(now)),
+            phase: last.map_or(Phase::Prepare, |e| e.phase),
+            agent: AgentName::new("Coordinator"),
+            kind: EventType::Error,
+            content: format!("interrupted: {why}"),
+            data: None,
+        })?;
+        incident["status"] = serde_json::json!(Status::Interrupted);
+        incident["reason"] = serde_json::json!(why);
+        replace_file(&file, incident.to_string().as_bytes())?;
+        let _ = fs::remove_file(self.path(id).join(STOP));
+        let lock = self.path(id).join(LOCK);
+        fs::remove_file(&lock).map_err(|e| Error::storage("unlock the incident", &lock, e))
+    }
+
+    /// All incidents in one line each, oldest first; those that can't be read are left out.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub fn summaries(&self) -> Result<Vec<Summary>> {
+        Ok(self.ids()?.iter().filter_map(|id| self.summary(id)).collect())
+    }
+
+    fn summary(&self, id: &IncidentId) -> Option<Summary> {
+        #[derive(Deserialize)]
+        struct Head {
+            status: Status,
+            target: TargetInfo,
+            span: std::ops::Range<Timestamp>,
+            diagnosis: Option<Diagnosis>,
+        }
+        #[derive(Deserialize)]
+        struct Diagnosis {
+            title: String,
+            confidence: f64,
+        }
+        let head: Head = serde_json::from_slice(&fs::read(self.path(id).join("incident.json")).ok()?).ok()?;
+        Some(Summary {
+            id: id.clone(),
+            status: head.status,
+            target: head.target,
+            began: head.span.start,
+            cause: head.diagnosis.as_ref().map(|d| d.title.clone()),
+            confidence: head.diagnosis.as_ref().map(|d| d.confidence),
+        })
+    }
+
+    fn ids(&self) -> Result<Vec<IncidentId>> {
+        let failed = |e| Error::storage("list the incidents", &self.root, e);
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            ids.extend(name.to_str().and_then(|n| IncidentId::parse(n).ok()));
+        }
+        // By day, then by number: the number may outgrow its three digits.
+        ids.sort_by_key(|id| (id.as_str()[..12].to_owned(), id.as_str().len(), id.clone()));
+        Ok(ids)
+    }
+
+    fn existing(&self, id: &IncidentId) -> Result<PathBuf> {
+        let path = self.path(id);
+        if path.is_dir() {
+            Ok(path)
+        } else {
+            Err(Error::new(ErrorKind::NotFound, "no such incident").with("id", id).with("path", self.root.display()))
+        }
+    }
+
+    /// Opens the trace, and locks the incident when it is ours to write.
+    fn hold(&self, id: &IncidentId, lock: bool) -> Result<()> {
+        let path = self.path(id);
+        let lock = if lock {
+            let file = path.join(LOCK);
+            let failed = |e| Error::storage("lock the incident", &file, e);
+            let open = File::create(&file).map_err(failed)?;
+            open.lock().map_err(failed)?;
+            Some(open)
+        } else {
+            None
+        };
+        let trace = TraceFile::open(&path.join("trace.json"))?;
+        self.held.lock().expect("no panic while held").insert(id.clone(), Held { trace, _lock: lock });
+        Ok(())
+    }
+}
+
+/// Writes a file whole beside its place, then moves it there: a reader sees the old or the new, never a part.
+fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written =
+        File::create(&temporary).and_then(|mut f| f.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        Error::storage("write", path, e)
+    })
+}
+
+#[async_trait]
+impl ArtifactSink for Dir {
+    // File operations here are short and local; they run where they are called rather than on another thread.
+
+    async fn create(&self, at: Timestamp) -> Result<IncidentId> {
+        let day = at.day();
+        let prefix = format!("inc-{day}-");
+        let taken = |id: &IncidentId| id.as_str().strip_prefix(&prefix).and_then(|n| n.parse::<u32>().ok());
+        let mut number = self.ids()?.iter().filter_map(taken).max().unwrap_or(0);
+        loop {
+            number = number
+                .checked_add(1)
+                .ok_or_else(|| Error::new(ErrorKind::Storage, "no number is left for this day").with("day", &day))?;
+            let id = IncidentId::numbered(&day, number);
+            // Making a directory either succeeds for one of all who try, or fails.
+            match fs::create_dir(self.path(&id)) {
+                Ok(()) => {
+                    self.hold(&id, true)?;
+                    return Ok(id);
+                }
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(Error::storage("create the incident's directory", &self.path(&id), e)),
+            }
+        }
+    }
+
+    async fn append_event(&self, id: &IncidentId, event: &TraceEvent) -> Result<()> {
+        self.existing(id)?;
+        if !self.held.lock().expect("no panic while held").contains_key(id) {
+            self.hold(id, false)?;
+        }
+        let mut held = self.held.lock().expect("no panic while held");
+        held.get_mut(id).expect("held above").trace.append(event)
+    }
+
+    async fn write(&self, id: &IncidentId, name: &ArtifactName, bytes: &[u8]) -> Result<()> {
+        let path = self.existing(id)?.join(name.as_str());
+        make_parent(&path)?;
+        replace_file(&path, bytes)
+    }
+
+    async fn append(&self, id: &IncidentId, name: &ArtifactName, bytes: &[u8]) -> Result<()> {
+        let path = self.existing(id)?.join(name.as_str());
+        make_parent(&path)?;
+        let failed = |e| Error::storage("append to", &path, e);
+        let mut file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        let before = file.metadata().map_err(failed)?.len();
+        file.write_all(bytes).map_err(|e| {
+            let _ = file.set_len(before);
+            failed(e)
+        })
+    }
+
+    async fn read(&self, id: &IncidentId, name: &ArtifactName) -> Result<Vec<u8>> {
+        let path = self.existing(id)?.join(name.as_str());
+        fs::read(&path).map_err(|e| Error::storage("read", &path, e))
+    }
+
+    async fn list(&self, id: &IncidentId) -> Result<Vec<ArtifactName>> {
+        let root = self.existing(id)?;
+        let mut names = Vec::new();
+        for prefix in ["", "artifacts/", "recording/"] {
+            let Ok(entries) = fs::read_dir(root.join(prefix)) else { continue };
+            for entry in entries.flatten().filter(|e| e.path().is_file()) {
+                let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+                names.extend(ArtifactName::new(name).ok().filter(|n| !n.as_str().ends_with(".tmp")));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    async fn close(&self, id: &IncidentId) -> Result<()> {
+        let held = self.held.lock().expect("no panic while held").remove(id);
+        if held.is_some_and(|h| h._lock.is_some()) {
+            for file in [STOP, LOCK] {
+                let _ = fs::remove_file(self.path(id).join(file));
+            }
+        }
+        Ok(())
+    }
+
+    async fn incidents(&self) -> Result<Vec<IncidentId>> {
+        self.ids()
+    }
+}
+
+fn make_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().expect("an artifact lies in an incident's directory");
+    fs::create_dir_all(parent).map_err(|e| Error::storage("create", parent, e))
+}

@@ -1,0 +1,8 @@
+//! The built-in places for incidents.
+
+mod dir;
+mod memory;
+mod trace_file;
+
+pub use dir::{Dir, Summary};
+pub use memory::Memory;

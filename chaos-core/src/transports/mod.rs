@@ -1,0 +1,12 @@
+//! The built-in ways to a target. Each file is one; `record` wraps any other.
+
+mod files;
+mod http;
+mod local;
+mod record;
+mod replay;
+
+pub use files::Files;
+pub use local::Local;
+pub(crate) use record::{Entry, Record, Recorder};
+pub use replay::Replay;
