@@ -54,8 +54,7 @@ static HEADER: LazyLock<Regex> = LazyLock::new(|| {
 static SCHEME: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i-u)\b(?:basic|bearer)\s+([A-Za-z0-9._~+/=-]{8,})"));
 
 /// `scheme://user:password@host`.
-static USERINFO: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"(?i-u)[a-z][a-z0-9+.-]*://[^\s/:@"'<>]*:([^\s/"'<>]+)@"#));
+static USERINFO: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?i-u)[a-z][a-z0-9+.-]*://[^\s/:@"'<>]*:([^\s/"'<>]+)@"#));
 
 /// Credentials that are known by their own form.
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
@@ -156,12 +155,7 @@ fn pem_spans(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// The values after what `rule` matches; `quote` is the group that holds the opening quote.
-fn value_spans(
-    rule: &Regex,
-    text: &[u8],
-    quote: usize,
-    accept: impl Fn(&Captures<'_>) -> bool,
-) -> Vec<Range<usize>> {
+fn value_spans(rule: &Regex, text: &[u8], quote: usize, accept: impl Fn(&Captures<'_>) -> bool) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut at = 0;
     while let Some(found) = rule.captures_at(text, at) {

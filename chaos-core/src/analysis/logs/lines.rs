@@ -110,7 +110,11 @@ mod tests {
             assert!(lines.partial.capacity() <= 2 * MAX_LINE);
         }
         lines.push(b"\nnext\n", |l| out.push(String::from_utf8(l.to_vec()).unwrap()));
-        assert!(out[0].ends_with(&format!("é…[cut, {} bytes]", chunk.len() + 1 - (MAX_LINE - 1))), "{}", &out[0][16_000..]);
+        assert!(
+            out[0].ends_with(&format!("é…[cut, {} bytes]", chunk.len() + 1 - (MAX_LINE - 1))),
+            "{}",
+            &out[0][16_000..]
+        );
         assert_eq!(out[1], "next");
     }
 
