@@ -190,7 +190,7 @@ impl<'a> Seen<'a> {
             let start = windows.before.start.0 + i * quarter;
             share(pattern, &(Timestamp(start)..Timestamp(start + quarter))) >= 0.08 * self.before
         });
-        (even && due >= 8.0).then(|| (LogChange::Silence, if due >= 20.0 { 0.45 } else { 0.35 }))
+        (even && due >= 8.0).then_some((LogChange::Silence, if due >= 20.0 { 0.45 } else { 0.35 }))
     }
 
     fn finding(

@@ -81,9 +81,9 @@ fn word(text: &str, start: usize, out: &mut String) -> usize {
                 let n = bytes[at..end].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
                 let run = &text[at..at + n];
                 if varies(run) {
-                    push_wild(out)
+                    push_wild(out);
                 } else {
-                    out.push_str(run)
+                    out.push_str(run);
                 }
                 at += n;
             }

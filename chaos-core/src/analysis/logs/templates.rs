@@ -88,23 +88,28 @@ impl Tree {
     }
 }
 
-/// The share of tokens that are the same, or `None` when the two are of different shape.
+/// The share of tokens that are the same, or `None` when the two are of different shape. What was masked in both says
+/// nothing; what became a wildcard by merging counts against a further merge, so that no template dissolves.
 fn similarity(template: &[Box<str>], tokens: &[&str]) -> Option<f64> {
-    let (mut same, mut words) = (0usize, 0usize);
+    let (mut same, mut compared, mut words) = (0usize, 0usize, 0usize);
     for (have, token) in template.iter().zip(tokens) {
-        if **have == **token || &**have == WILD {
+        if &**have == WILD && *token == WILD {
+            continue;
+        }
+        compared += 1;
+        if **have == **token {
             same += 1;
-        } else if is_plain(have) && is_plain(token) {
+        } else if &**have != WILD && is_plain(have) && is_plain(token) {
             // Few names in a long message may vary; in a short one each word tells.
             words += 1;
             if words > tokens.len() / 5 || tells(have) || tells(token) {
                 return None;
             }
-        } else if is_status(have) || is_status(token) {
+        } else if is_status(have) || is_status(token) || (is_plain(token) && tells(token)) {
             return None;
         }
     }
-    let score = same as f64 / tokens.len().max(1) as f64;
+    let score = if compared == 0 { 1.0 } else { same as f64 / compared as f64 };
     (score >= SIMILAR).then_some(score)
 }
 
