@@ -1,0 +1,162 @@
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::{
+    agent::Emitted,
+    clock::SystemClock,
+    model::{AgentName, IncidentId, Ledger, TargetInfo},
+    readonly::AllowList,
+    transport::{Capabilities, Chunk, Request, Stop, Transport},
+};
+
+const T0: i64 = 1_795_508_000_000;
+
+/// Plays a script for each command: when, which bytes, and how it ends.
+struct Script(BTreeMap<String, (Vec<(i64, &'static [u8])>, End)>);
+
+#[async_trait]
+impl Transport for Script {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(true, false, false)
+    }
+    fn target(&self) -> TargetInfo {
+        TargetInfo::default()
+    }
+    async fn open(&self, request: &Request) -> Result<Reply> {
+        let Ask::Run(command) = &request.ask else { panic!("a command") };
+        let key = command.argv.join(" ");
+        let Some((_, (chunks, end))) = self.0.iter().find(|(k, _)| key.starts_with(*k)) else {
+            return Err(Error::new(ErrorKind::NotFound, "no such program"));
+        };
+        let (writer, reply) = Reply::pair(request.max_bytes);
+        for (at, bytes) in chunks {
+            let chunk = Chunk { at: Timestamp(T0 + at), stream: Stream::Stdout, bytes: bytes.to_vec() };
+            writer.push(chunk).unwrap();
+        }
+        writer.finish(end.clone(), Timestamp(T0 + 240_000));
+        Ok(reply)
+    }
+}
+
+async fn collect(
+    facts: Facts,
+    files: &[&str],
+    script: Vec<(&str, Vec<(i64, &'static [u8])>, End)>,
+) -> (Vec<Evidence>, Vec<(EventType, String)>) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let (events, mut said) = mpsc::unbounded_channel();
+    let script = Script(script.into_iter().map(|(k, c, e)| (k.to_owned(), (c, e))).collect());
+    let host = ReadOnlyHost::new(
+        Arc::new(script),
+        Arc::new(SystemClock::default()),
+        Arc::new(facts),
+        Arc::new(AllowList::default()),
+        AgentName::new("LogAgent"),
+        deadline,
+        Stop::default(),
+        Arc::new(Mutex::new(Ledger::default())),
+    );
+    let id = IncidentId::parse("inc-20261124-001").unwrap();
+    let cx = AgentContext::new(id, AgentName::new("LogAgent"), deadline, events);
+    let agent = LogAgent::new(files.iter().map(|f| (*f).to_owned()).collect());
+    let evidence: Vec<Evidence> = agent.run(&cx, &host).await.unwrap();
+    drop(cx);
+    let mut out = Vec::new();
+    while let Some(Emitted { kind, content, .. }) = said.recv().await {
+        out.push((kind, content));
+    }
+    (evidence, out)
+}
+
+fn facts(live: bool, journald: bool, files: &[&str]) -> Facts {
+    Facts {
+        live,
+        journald,
+        uptime_s: 100.0,
+        log_files: files.iter().map(|f| (*f).to_owned()).collect(),
+        ..Facts::default()
+    }
+}
+
+fn logs(evidence: &Evidence) -> &Logs {
+    match &evidence.body {
+        Body::Logs(logs) => logs,
+        Body::Metric(_) => panic!("logs"),
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_a_gap_and_the_others_go_on() {
+    let broken = End::Failed(Error::new(ErrorKind::Unreachable, "the connection was lost"));
+    let (evidence, events) = collect(
+        facts(true, true, &["/var/log/b.log", "/var/log/wtmp", "/var/log/gone.log"]),
+        &["/var/log/a.log", "relative.log"],
+        vec![
+            ("journalctl -o json", vec![(0, b"{\"MESSAGE\":\"a b\",\"PRIOR"), (10, b"ITY\":\"3\"}\n")], End::Stopped),
+            ("tail -n 1000 -F /var/log/a.log", vec![(0, b"one line\n")], broken),
+            ("tail -n 1000 -F /var/log/b.log", vec![(0, b"x\ny")], End::Stopped),
+        ],
+    )
+    .await;
+    let names: Vec<&str> = evidence.iter().map(|e| e.source.as_str()).collect();
+    assert_eq!(names, ["journald", "/var/log/a.log", "/var/log/b.log", "/var/log/gone.log"]);
+    assert_eq!(evidence.iter().map(|e| logs(e).total_lines).collect::<Vec<_>>(), [1, 1, 2, 0]);
+    assert_eq!(evidence.iter().map(|e| e.gaps.len()).collect::<Vec<_>>(), [0, 1, 0, 1]);
+    assert_eq!(evidence[3].gaps[0].span, Timestamp(T0)..Timestamp(T0 + 240_000));
+    assert_eq!(logs(&evidence[0]).lines[0].level, Some(Level::Error));
+    let said: Vec<&str> = events.iter().map(|(_, c)| c.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "relative.log: a log file needs an absolute path",
+            "following journald",
+            "following /var/log/a.log",
+            "following /var/log/b.log",
+            "/var/log/gone.log: no such program",
+            "journald: 1 line, 1 pattern, 1 severe",
+            "/var/log/a.log: the connection was lost",
+            "/var/log/a.log: 1 line, 1 pattern, 0 severe",
+            "/var/log/b.log: 2 lines, 2 patterns, 0 severe",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_a_journal_the_kernel_is_followed_and_its_times_count_from_boot() {
+    let script = vec![("cat /dev/kmsg", vec![(0, &b"3,1,90000000,-;Out of memory\n"[..])], End::Stopped)];
+    let (evidence, _) = collect(facts(true, false, &[]), &[], script).await;
+    assert_eq!(evidence[0].source, "kernel");
+    assert_eq!(logs(&evidence[0]).lines[0].at, Timestamp(T0 - 10_000));
+}
+
+#[tokio::test]
+async fn a_directory_of_files_is_read_by_its_own_times() {
+    let script = vec![("cat logs/app.log", vec![(0, &b"2019-01-01 00:00:00 ERROR x\n"[..])], End::Exited(0))];
+    let (evidence, _) = collect(facts(false, false, &["logs/app.log"]), &[], script).await;
+    assert_eq!(logs(&evidence[0]).lines[0].at, Timestamp::parse("2019-01-01T00:00:00Z").unwrap());
+    assert!(evidence[0].gaps.is_empty());
+}
+
+#[tokio::test]
+async fn what_broke_off_is_not_called_silent() {
+    let mut miner = LogMiner::new(Timestamp(T0));
+    for s in 0..120 {
+        miner.push(Timestamp(T0 + s * 1000), b"heartbeat sent\n");
+    }
+    let logs = miner.finish();
+    let span = |a: i64, b: i64| Timestamp(T0 + a * 1000)..Timestamp(T0 + b * 1000);
+    let observe = |gaps| Observation {
+        facts: Facts::default(),
+        baseline: Some(span(0, 120)),
+        observed: span(120, 240),
+        evidence: [Evidence { source: "x".into(), body: Body::Logs(logs.clone()), gaps }].into_iter().collect(),
+    };
+    let why = Error::new(ErrorKind::Unreachable, "lost");
+    let cx = AgentContext::detached("LogAgent", Instant::now());
+    let agent = LogAgent::default();
+    let silent: Vec<Finding> = agent.run(&cx, &observe(vec![])).await.unwrap();
+    let blind: Vec<Finding> = agent.run(&cx, &observe(vec![Gap { span: span(120, 240), why }])).await.unwrap();
+    assert_eq!((silent.len(), blind.len()), (1, 0));
+}

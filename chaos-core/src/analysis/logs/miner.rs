@@ -1,0 +1,307 @@
+//! The whole way from bytes to [`Logs`], streaming and in bounded memory: lines, headers, records of several lines,
+//! times, patterns, counts and the records that are kept.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    count::Counter,
+    header::{Frame, Header, parse},
+    keep::{Keeper, Record},
+    lines::Lines,
+    mask::mask,
+    severe::{Words, words},
+    templates::Tree,
+};
+use crate::model::{Level, LogPattern, Logs, Timestamp};
+
+/// Bytes of a record of several lines; what is beyond is left out.
+const MAX_RECORD: usize = 16 << 10;
+/// A record that claims to be from before this is absurd: a clock that was not set.
+const EARLIEST: i64 = 631_152_000_000; // 1990
+const HOUR: i64 = 3_600_000;
+
+/// Mines one log stream. Memory stays within some tens of megabytes whatever comes.
+#[derive(Debug)]
+pub struct LogMiner {
+    lines: Lines,
+    state: State,
+}
+
+impl LogMiner {
+    /// For a stream that is read around `reference`, which gives year-less times their year.
+    #[must_use]
+    pub fn new(reference: Timestamp) -> Self {
+        Self { lines: Lines::default(), state: State { frame: Frame { reference, boot: None }, ..State::default() } }
+    }
+
+    /// When the target booted: the kernel's ring buffer counts from there.
+    #[must_use]
+    pub fn boot(mut self, at: Timestamp) -> Self {
+        self.state.frame.boot = Some(at);
+        self
+    }
+
+    /// By how many milliseconds the target's clock is ahead of ours: records' own times are set back by that.
+    #[must_use]
+    pub fn clock_ahead(mut self, millis: i64) -> Self {
+        self.state.ahead = millis;
+        self
+    }
+
+    /// The stream is followed live. A record from more than a day after its arrival is absurd, and histograms begin
+    /// `history` before the reference: older records are counted, but don't make all intervals wide.
+    #[must_use]
+    pub fn live(mut self, history: Duration) -> Self {
+        let millis = i64::try_from(history.as_millis()).unwrap_or(i64::MAX);
+        self.state.live = Some(Timestamp::from_millis(self.state.frame.reference.0.saturating_sub(millis)));
+        self
+    }
+
+    /// Takes bytes as they were received, cut anywhere.
+    pub fn push(&mut self, received_at: Timestamp, bytes: &[u8]) {
+        self.state.bytes += bytes.len() as u64;
+        let state = &mut self.state;
+        self.lines.push(bytes, |line| state.line(received_at, line));
+        state.received = received_at;
+    }
+
+    /// Records so far, but for the last one, which may go on.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.state.records
+    }
+
+    /// Ends the stream.
+    #[must_use]
+    pub fn finish(mut self) -> Logs {
+        let state = &mut self.state;
+        let received = state.received;
+        self.lines.finish(|line| state.line(received, line));
+        self.state.flush();
+        self.state.finish()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    frame: Frame,
+    ahead: i64,
+    live: Option<Timestamp>,
+    received: Timestamp,
+    /// Time of the last record that had one, and when that was received.
+    stamped: Option<(Timestamp, Timestamp)>,
+    backwards: u32,
+    pending: Pending,
+    masked: String,
+    tree: Tree,
+    patterns: Vec<Pattern>,
+    keeper: Keeper,
+    unit: Option<Arc<str>>,
+    records: u64,
+    bytes: u64,
+}
+
+/// A record that may go on with the next line.
+#[derive(Debug, Default)]
+struct Pending {
+    open: bool,
+    at: Timestamp,
+    level: Option<Level>,
+    unit: Option<Arc<str>>,
+    pid: Option<u32>,
+    text: String,
+    traceback: bool,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    level: Option<Level>,
+    count: u64,
+    first: Timestamp,
+    last: Timestamp,
+    counter: Counter,
+    words: Words,
+}
+
+impl State {
+    fn line(&mut self, received: Timestamp, line: &[u8]) {
+        let text = match std::str::from_utf8(line) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(line),
+        };
+        if text.trim().is_empty() {
+            return;
+        }
+        let header = parse(&text, &self.frame);
+        if header.ignore {
+            return;
+        }
+        if self.goes_on(&header) {
+            self.append(&header.message);
+            return;
+        }
+        self.flush();
+        let at = self.time(header.at, received);
+        let same = self.unit.as_deref() == header.unit.as_deref();
+        if !same {
+            self.unit = header.unit.as_deref().map(Into::into);
+        }
+        let p = &mut self.pending;
+        p.text.clear();
+        p.text.push_str(&header.message);
+        (p.open, p.at, p.level, p.pid) = (true, at, header.level, header.pid);
+        p.traceback = header.message.starts_with("Traceback (most recent call last)");
+        p.unit.clone_from(&self.unit);
+    }
+
+    /// Whether a line belongs to the record before it: it is indented, or a stack trace goes on.
+    fn goes_on(&self, header: &Header<'_>) -> bool {
+        let p = &self.pending;
+        let same_writer = header.unit.as_deref() == p.unit.as_deref() && header.pid == p.pid;
+        if !p.open || !(header.at.is_none() && header.unit.is_none() || same_writer) {
+            return false;
+        }
+        let m = &*header.message;
+        match m.as_bytes().first() {
+            Some(b' ' | b'\t') => true,
+            Some(b'a') if p.text.contains("\tat ") => m.starts_with("at "),
+            Some(b'C') => m.starts_with("Caused by: "),
+            Some(b'T') => m.starts_with("Traceback (most recent call last)") && p.level >= Some(Level::Error),
+            Some(_) => p.traceback && header.at.is_none() == p.text.contains("\n  ") && p.text.contains("\n "),
+            None => false,
+        }
+    }
+
+    fn append(&mut self, message: &str) {
+        let p = &mut self.pending;
+        // A Python traceback ends with the first line that is not indented.
+        p.traceback = message.starts_with("Traceback") || (p.traceback && message.starts_with([' ', '\t']));
+        if p.text.len() + message.len() < MAX_RECORD {
+            p.text.push('\n');
+            p.text.push_str(message);
+        }
+    }
+
+    /// A record's time: its own, or where that is missing or absurd, as long after the last one that had one as it
+    /// was received after that.
+    fn time(&mut self, own: Option<Timestamp>, received: Timestamp) -> Timestamp {
+        let own = own.map(|t| Timestamp::from_millis(t.0.saturating_sub(self.ahead)));
+        let sane =
+            own.filter(|t| t.0 >= EARLIEST && (self.live.is_none() || t.0 <= received.0.saturating_add(24 * HOUR)));
+        let guess = match self.stamped {
+            Some((at, then)) => at + received.since(then),
+            None => received,
+        };
+        let Some(at) = sane else { return guess };
+        // One record from long ago is a clock that stepped; several in a row are the truth.
+        if let Some((last, _)) = self.stamped
+            && at.0 < last.0.saturating_sub(HOUR)
+            && self.backwards < 3
+        {
+            self.backwards += 1;
+            return guess;
+        }
+        self.backwards = 0;
+        self.stamped = Some((at, received));
+        at
+    }
+
+    /// Counts the pending record.
+    fn flush(&mut self) {
+        if !std::mem::take(&mut self.pending.open) {
+            return;
+        }
+        let p = &self.pending;
+        let (first, last) = match p.text.split_once('\n') {
+            None => (&*p.text, ""),
+            Some((first, rest)) => (first, rest.rsplit('\n').next().unwrap_or("")),
+        };
+        // A stack trace is told by what it ends with.
+        if last.is_empty() || last.starts_with([' ', '\t']) {
+            mask(first, &mut self.masked);
+        } else {
+            mask(&format!("{first} {last}"), &mut self.masked);
+        }
+        let index = self.tree.sort(&self.masked);
+        if index as usize >= self.patterns.len() {
+            let words = if index as usize >= super::MAX_PATTERNS { Words::Plain } else { words(&p.text) };
+            self.patterns.push(Pattern::new(p.at, words));
+        }
+        let pattern = &mut self.patterns[index as usize];
+        pattern.count(p.at, p.level, self.live);
+        let severe = p.level >= Some(Level::Error) || pattern.words > Words::Plain;
+        self.records += 1;
+        let (at, level, unit, pid) = (p.at, p.level, p.unit.clone(), p.pid);
+        self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
+    }
+
+    fn finish(self) -> Logs {
+        // Two templates can have become the same text by what varied in each.
+        let mut known: HashMap<String, u32> = HashMap::new();
+        let mut merged: Vec<(String, Pattern)> = Vec::new();
+        let mut rename = Vec::with_capacity(self.patterns.len());
+        debug_assert_eq!(self.tree.len(), self.patterns.len());
+        for (i, pattern) in self.patterns.into_iter().enumerate() {
+            let template = self.tree.template(i as u32);
+            let next = merged.len() as u32;
+            let index = *known.entry(template.clone()).or_insert(next);
+            rename.push(index);
+            match merged.get_mut(index as usize) {
+                Some((_, into)) => into.merge(pattern),
+                None => merged.push((template, pattern)),
+            }
+        }
+        let lines = self.keeper.finish(&rename);
+        let mut patterns: Vec<LogPattern> = merged.into_iter().map(|(t, p)| p.finish(t)).collect();
+        for (row, line) in (0u32..).zip(&lines) {
+            if let Some(pattern) = patterns.get_mut(line.pattern as usize) {
+                pattern.rows.push(row);
+            }
+        }
+        Logs { lines, patterns, total_lines: self.records, total_bytes: self.bytes }
+    }
+}
+
+impl Pattern {
+    fn new(at: Timestamp, words: Words) -> Self {
+        Self { level: None, count: 0, first: at, last: at, counter: Counter::default(), words }
+    }
+
+    fn count(&mut self, at: Timestamp, level: Option<Level>, from: Option<Timestamp>) {
+        self.count += 1;
+        self.level = self.level.max(level);
+        self.first = self.first.min(at);
+        self.last = self.last.max(at);
+        if from.is_none_or(|from| at >= from) {
+            self.counter.add(at, 1);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.level = self.level.max(other.level);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.counter.merge(other.counter);
+    }
+
+    fn finish(self, template: String) -> LogPattern {
+        let hash = Sha256::digest(template.as_bytes());
+        LogPattern {
+            id: hash.iter().take(6).map(|b| format!("{b:02x}")).collect(),
+            template,
+            level: self.level,
+            count: self.count,
+            first: self.first,
+            last: self.last,
+            histogram: self.counter.finish(),
+            rows: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/miner.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+//! Which messages mean trouble by their words, whatever level they were logged at.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// How bad the words of a message are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Words {
+    /// Nothing said.
+    Plain,
+    /// Something failed that fails now and then on a host that is well.
+    Trouble,
+    /// Something that does not happen on a host that is well.
+    Alarm,
+}
+
+static ALARM: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)kernel panic|\bpanic: |panicked at|\bBUG: |\boops: |general protection fault|segfault|segmentation fault",
+        r"|core dumped|invoked oom-killer|\boom[-_ ]kill|out of memory|cannot allocate memory|\bENOMEM\b|OutOfMemoryError",
+        r"|no space left|\bENOSPC\b|disk quota exceeded|\bi/o error|input/output error|\bEIO\b",
+        r"|read-only file ?system|remounting .*read-only|\bEROFS\b",
+        r"|hung_task|blocked for more than \d+ seconds|soft lockup|hard lockup|rcu.*detected stall",
+        r"|too many open files|\bEMFILE\b|\bENFILE\b|fork: |resource temporarily unavailable",
+        r"|too many connections|too many clients|remaining connection slots|table full, dropping|possible SYN flooding",
+        r"|no buffer space|hardware error|machine check|uncorrect|medium error|data corruption|checksum mismatch",
+        r"|start request repeated too quickly|link is down|carrier lost|no route to host|network is unreachable",
+    ))
+    .expect("a constant pattern")
+});
+
+static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)connection refused|\bECONNREFUSED\b|connection reset|connection timed out|\btimed out\b|\btimeout (?:exceeded|while|waiting|expired)",
+        r"|deadline exceeded|upstream prematurely|unreachable|main process exited|failed with result|watchdog|failed to start|unhealthy",
+        r"|\bfatal\b|\bcrash|\babort(?:ed|ing)\b|traceback|unhandled exception|stack overflow|deadlock",
+        r"|temporary failure in name resolution|name or service not known|certificate has expired|link is not ready",
+    ))
+    .expect("a constant pattern")
+});
+
+/// Words that make the others harmless: a count of none, a setting.
+static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)^(?:command line:|kernel command line)|\b(?:0|no|without) (?:errors?|timeouts?|failures?)\b|panic=",
+    )
+    .expect("a constant pattern")
+});
+
+/// Judges a message.
+#[must_use]
+pub fn words(message: &str) -> Words {
+    let found = if ALARM.is_match(message) {
+        Words::Alarm
+    } else if TROUBLE.is_match(message) {
+        Words::Trouble
+    } else {
+        return Words::Plain;
+    };
+    if HARMLESS.is_match(message) { Words::Plain } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_are_told_from_what_is_usual() {
+        for (message, want) in [
+            ("write /x: No space left on device", Words::Alarm),
+            ("Out of memory: Killed process 12 (java)", Words::Alarm),
+            ("EXT4-fs (sda1): Remounting filesystem read-only", Words::Alarm),
+            ("task jbd2:12 blocked for more than 120 seconds.", Words::Alarm),
+            ("FATAL: sorry, too many clients already", Words::Alarm),
+            ("connect() failed (111: Connection refused)", Words::Trouble),
+            ("Kernel command line: root=/dev/sda panic=-1 hung_task_panic=1", Words::Plain),
+            ("Failed password for root from <*>", Words::Plain),
+            ("backup done with 0 errors", Words::Plain),
+        ] {
+            assert_eq!(words(message), want, "{message}");
+        }
+    }
+}

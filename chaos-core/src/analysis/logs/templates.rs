@@ -1,0 +1,209 @@
+//! Sorts masked messages into patterns, in one pass: a fixed-depth tree over token count and first token whose
+//! leaves hold templates, as in Drain (He, Zhu, Zheng, Lyu, "Drain: An Online Log Parsing Approach with Fixed
+//! Depth Tree", ICWS 2017), with one change: words that carry the meaning of a failure never become a wildcard.
+
+use std::collections::HashMap;
+
+use super::mask::WILD;
+
+/// Patterns that are told apart; what comes later and fits none of them goes to one overflow pattern.
+pub const MAX_PATTERNS: usize = 5_000;
+/// Masked texts whose pattern is remembered.
+const MAX_REMEMBERED: usize = 20_000;
+/// Templates of a leaf that are compared.
+const MAX_LEAF: usize = 200;
+/// Share of tokens that must be the same.
+const SIMILAR: f64 = 0.6;
+/// Tokens of a message that are looked at.
+const MAX_TOKENS: usize = 80;
+
+/// The tree.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    templates: Vec<Vec<Box<str>>>,
+    leaves: HashMap<(usize, Box<str>), Vec<u32>>,
+    remembered: HashMap<Box<str>, u32>,
+    overflow: Option<u32>,
+}
+
+impl Tree {
+    /// The pattern of a masked message. Indices are given out in order from 0.
+    pub(super) fn sort(&mut self, masked: &str) -> u32 {
+        if let Some(known) = self.remembered.get(masked) {
+            return *known;
+        }
+        let tokens: Vec<&str> = masked.split(' ').take(MAX_TOKENS).collect();
+        let found = self.find(&tokens);
+        if self.remembered.len() >= MAX_REMEMBERED {
+            self.remembered.clear();
+        }
+        self.remembered.insert(masked.into(), found);
+        found
+    }
+
+    /// How many patterns there are.
+    pub(super) fn len(&self) -> usize {
+        self.templates.len()
+    }
+
+    /// The pattern's template.
+    pub(super) fn template(&self, pattern: u32) -> String {
+        self.templates[pattern as usize].join(" ")
+    }
+
+    fn find(&mut self, tokens: &[&str]) -> u32 {
+        let first = tokens.first().copied().unwrap_or("");
+        let key = (tokens.len(), if first.contains(WILD) { WILD.into() } else { first.into() });
+        let leaf = self.leaves.get(&key).map_or(&[][..], Vec::as_slice);
+        let mut best: Option<(f64, u32)> = None;
+        for &candidate in leaf {
+            if let Some(score) = similarity(&self.templates[candidate as usize], tokens)
+                && best.is_none_or(|(s, _)| score > s)
+            {
+                best = Some((score, candidate));
+            }
+        }
+        if let Some((_, pattern)) = best {
+            for (have, token) in self.templates[pattern as usize].iter_mut().zip(tokens) {
+                if **have != **token {
+                    *have = WILD.into();
+                }
+            }
+            return pattern;
+        }
+        if self.templates.len() >= MAX_PATTERNS || leaf.len() >= MAX_LEAF {
+            return self.overflow();
+        }
+        let new = self.templates.len() as u32;
+        self.templates.push(tokens.iter().map(|t| (*t).into()).collect());
+        self.leaves.entry(key).or_default().push(new);
+        new
+    }
+
+    fn overflow(&mut self) -> u32 {
+        *self.overflow.get_or_insert_with(|| {
+            self.templates.push(vec![WILD.into()]);
+            self.templates.len() as u32 - 1
+        })
+    }
+}
+
+/// The share of tokens that are the same, or `None` when the two are of different shape. What was masked in both says
+/// nothing; what became a wildcard by merging counts against a further merge, so that no template dissolves.
+fn similarity(template: &[Box<str>], tokens: &[&str]) -> Option<f64> {
+    let (mut same, mut compared, mut words) = (0usize, 0usize, 0usize);
+    for (have, token) in template.iter().zip(tokens) {
+        if &**have == WILD && *token == WILD {
+            continue;
+        }
+        compared += 1;
+        if **have == **token {
+            same += 1;
+        } else if &**have != WILD && is_plain(have) && is_plain(token) {
+            // Few names in a long message may vary; in a short one each word tells.
+            words += 1;
+            if words > tokens.len() / 5 || tells(have) || tells(token) {
+                return None;
+            }
+        } else if is_status(have) || is_status(token) || (is_plain(token) && tells(token)) {
+            return None;
+        }
+    }
+    let score = if compared == 0 { 1.0 } else { same as f64 / compared as f64 };
+    (score >= SIMILAR).then_some(score)
+}
+
+fn is_plain(token: &str) -> bool {
+    token.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b',' | b'.' | b':' | b';'))
+}
+
+/// Masking leaves digits only in the status of an HTTP request.
+fn is_status(token: &str) -> bool {
+    token.len() == 3 && token.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a word decides what a message means.
+fn tells(token: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "fail",
+        "error",
+        "refus",
+        "denied",
+        "timeout",
+        "timed",
+        "kill",
+        "panic",
+        "fatal",
+        "abort",
+        "crash",
+        "lost",
+        "unreachable",
+        "closed",
+        "reset",
+        "accept",
+        "success",
+        "start",
+        "stop",
+        "invalid",
+        "reject",
+        "exceed",
+        "full",
+        "up",
+        "down",
+        "opened",
+        "connected",
+        "disconnected",
+    ];
+    let lower = token.to_ascii_lowercase();
+    WORDS.iter().any(|w| {
+        if w.len() <= 4 {
+            lower.trim_end_matches([',', '.', ':', ';']) == *w || (w.len() == 4 && lower.starts_with(w))
+        } else {
+            lower.contains(w)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(messages: &[&str]) -> (Vec<u32>, Tree) {
+        let mut tree = Tree::default();
+        let ids = messages.iter().map(|m| tree.sort(m)).collect();
+        (ids, tree)
+    }
+
+    #[test]
+    fn a_name_in_a_long_message_varies() {
+        let (ids, tree) = sorted(&[
+            "Failed password for invalid user admin from <*> port <*> ssh",
+            "Failed password for invalid user bob from <*> port <*> ssh",
+        ]);
+        assert_eq!(ids, [0, 0]);
+        assert_eq!(tree.template(0), "Failed password for invalid user <*> from <*> port <*> ssh");
+    }
+
+    #[test]
+    fn words_that_tell_success_from_failure_are_kept_apart() {
+        let (ids, _) = sorted(&[
+            "Connection refused",
+            "Connection closed",
+            "backup of the database on <*> succeeded after <*> and all is well",
+            "backup of the database on <*> failed after <*> and all is well",
+            "\"<*>\" 200 <*> \"<*>\" \"<*>\"",
+            "\"<*>\" 502 <*> \"<*>\" \"<*>\"",
+        ]);
+        assert_eq!(ids, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn the_number_of_patterns_is_bounded() {
+        let mut tree = Tree::default();
+        let letters = |n: usize| n.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).collect::<String>();
+        let last = (0..3 * MAX_PATTERNS).map(|n| tree.sort(&format!("x{} y", letters(n)))).max();
+        assert_eq!(last, Some(MAX_PATTERNS as u32));
+        assert_eq!(tree.template(MAX_PATTERNS as u32), WILD);
+        assert!(tree.remembered.len() <= MAX_REMEMBERED);
+    }
+}

@@ -1,0 +1,143 @@
+use super::*;
+use crate::{
+    analysis::logs::LogMiner,
+    model::{Body, Ledger},
+};
+
+const T0: i64 = 1_795_508_000_000;
+
+/// Mines `(second, text)` records; baseline is seconds 0 to 120, observed 120 to 240.
+fn found(records: &[(f64, &str)], baseline: bool) -> Vec<Finding> {
+    let mut sorted = records.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut miner = LogMiner::new(Timestamp(T0));
+    for (s, text) in &sorted {
+        let at = Timestamp(T0 + (s * 1000.0) as i64);
+        miner.push(at, format!("{at} {text}\n").as_bytes());
+    }
+    let logs = miner.finish();
+    let ledger: Ledger<Evidence> =
+        [Evidence { source: "app.log".into(), body: Body::Logs(logs), gaps: vec![] }].into_iter().collect();
+    let (id, evidence) = ledger.iter().next().unwrap();
+    let Body::Logs(logs) = &evidence.body else { unreachable!() };
+    let window = |a: i64, b: i64| Timestamp(T0 + a * 1000)..Timestamp(T0 + b * 1000);
+    let findings = detect(logs, "app.log", id, baseline.then(|| window(0, 120)).as_ref(), &window(120, 240));
+    for f in &findings {
+        assert!(
+            !f.cites.is_empty()
+                && f.cites.iter().all(|c| c.rows.start < c.rows.end && c.rows.end <= evidence.body.rows())
+        );
+        assert!((0.0..=1.0).contains(&f.score));
+    }
+    findings
+}
+
+fn every(step: f64, from: f64, to: f64, text: &str) -> Vec<(f64, &str)> {
+    (0..).map(|i| from + f64::from(i) * step).take_while(|t| *t < to).map(|t| (t, text)).collect()
+}
+
+fn change(finding: &Finding) -> LogChange {
+    match &finding.signal {
+        Signal::Log { change, .. } => *change,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_alarm_that_was_not_there_before_is_severe_from_its_first_record() {
+    let mut records = every(1.0, 0.0, 240.0, "INFO served request 5");
+    records.push((150.5, "ERROR write failed: No space left on device"));
+    let f = found(&records, true);
+    assert_eq!((f.len(), change(&f[0])), (1, LogChange::Severe));
+    assert!(f[0].score >= 0.8);
+    assert_eq!(f[0].onset, Some(Timestamp(T0 + 150_500)));
+    assert_eq!(f[0].entity.name, "app.log");
+}
+
+#[test]
+fn constant_noise_scores_low_however_it_reads() {
+    let mut records = every(2.0, 0.0, 240.0, "ERROR Failed password for root from 1.2.3.4 port 5");
+    records.extend(every(7.0, 1.0, 240.0, "CRITICAL connect: Connection refused"));
+    records.extend(every(9.0, 1.5, 240.0, "EXT4 I/O error, dev sda"));
+    for f in found(&records, true) {
+        assert!(f.score < 0.3, "{}: {}", f.score, f.summary);
+    }
+}
+
+#[test]
+fn a_burst_a_silence_and_a_new_pattern_are_told_apart() {
+    let mut records = every(20.0, 0.0, 120.0, "WARN slow query 5");
+    records.extend(every(1.0, 120.0, 240.0, "WARN slow query 5"));
+    records.extend(every(2.0, 0.0, 120.0, "INFO heartbeat sent"));
+    records.extend(every(5.0, 120.0, 240.0, "INFO switched over to the standby"));
+    let f = found(&records, true);
+    let of = |text: &str| f.iter().find(|f| f.summary.contains(text)).map(change);
+    assert_eq!(of("slow query"), Some(LogChange::Burst));
+    assert_eq!(of("heartbeat"), Some(LogChange::Silence));
+    assert_eq!(of("standby"), Some(LogChange::New));
+}
+
+#[test]
+fn without_anything_before_only_what_is_severe_or_repeated_is_said() {
+    let mut records = every(1.0, 120.0, 240.0, "INFO served request 5");
+    records.push((200.0, "WARN hm"));
+    records.push((201.0, "Out of memory: Killed process 7 (x)"));
+    let f = found(&records, false);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe, LogChange::Repeated]);
+    assert!(f[0].score > 0.6 && f[1].score < 0.5);
+}
+
+#[test]
+fn a_host_that_is_well_gives_nothing_of_note() {
+    let kinds = [
+        "INFO served request 5",
+        "WARN slow answer from 10.0.0.1",
+        "ERROR kex: closed by peer",
+        "INFO session opened",
+        "NOTICE rotated",
+        "INFO cron job 3 ran",
+        "WARN retrying 2",
+    ];
+    let mut seed = 7u64;
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 11) as f64 / (1u64 << 53) as f64
+    };
+    for _ in 0..200 {
+        let mut records = Vec::new();
+        for kind in kinds {
+            let rate = 10f64.powf(next() * 3.0 - 2.0);
+            let mut t = 0.0;
+            loop {
+                t -= (1.0 - next()).ln() / rate;
+                if t >= 240.0 || records.len() > 5000 {
+                    break;
+                }
+                // Half of them come in clusters.
+                let cluster = if rate < 0.3 && next() < 0.5 { 1 + (next() * 2.0) as u32 } else { 1 };
+                records.extend((0..cluster).map(|i| (t + f64::from(i) * 0.01, kind)));
+            }
+        }
+        for f in found(&records, true) {
+            // A kind that is so rare that it came by chance only now is new, and can't be told from a fault.
+            let by_chance = matches!(&f.signal, Signal::Log { level, .. } if *level >= Some(Level::Error))
+                && f.summary.contains("severe,")
+                && !f.summary.contains("before");
+            assert!(f.score < 0.5 || by_chance, "{}: {}", f.score, f.summary);
+        }
+    }
+}
+
+#[test]
+fn at_most_fifty_findings_the_strongest_first() {
+    let texts: Vec<String> = (b'a'..=b'z')
+        .flat_map(|a| (b'a'..=b'e').map(move |b| format!("ERROR {}{} odd", char::from(a), char::from(b))))
+        .collect();
+    let records: Vec<(f64, &str)> =
+        texts.iter().map(|t| (130.0, &**t)).chain([(131.0, "kernel panic - not syncing")]).collect();
+    let f = found(&records, true);
+    assert_eq!(f.len(), 50);
+    assert!(f[0].summary.contains("panic"));
+}
