@@ -14,14 +14,19 @@ pub(super) fn find(sight: &Sight<'_>) -> Option<Anomaly> {
     if sight.usual.is_empty() || sight.profile.event {
         return None;
     }
-    let margin = sight.profile.floor.max(UNUSUAL * sight.scale);
-    let stretch = |sign: f64| run::longest(sight.now, |p| sign * (p.value - sight.center) > margin);
-    let (up, down) = (stretch(1.0), stretch(-1.0));
-    let (run, sign) = if up.len() >= down.len() { (up, 1.0) } else { (down, -1.0) };
+    let (run, sign) = stretch(sight);
     if run::lasts(run, sight) && stands_apart(sight, run, sign) {
         return anomaly(sight, run, sign);
     }
     within_noise(sight)
+}
+
+/// The longest stretch beyond what is usual, and 1 if it lies above, -1 if below.
+pub(super) fn stretch<'a>(sight: &Sight<'a>) -> (&'a [Point], f64) {
+    let margin = sight.profile.floor.max(UNUSUAL * sight.scale);
+    let stretch = |sign: f64| run::longest(sight.now, |p| sign * (p.value - sight.center) > margin);
+    let (up, down) = (stretch(1.0), stretch(-1.0));
+    if up.len() >= down.len() { (up, 1.0) } else { (down, -1.0) }
 }
 
 /// Whether the bulk after lies beyond the bulk before.

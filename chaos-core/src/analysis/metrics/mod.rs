@@ -28,8 +28,8 @@ use std::{ops::Range, time::Duration};
 
 use crate::model::{Change, Series, Timestamp};
 
-pub use self::profile::is_redundant;
 use self::profile::Profile;
+pub use self::profile::is_redundant;
 
 /// Values beyond are no measurements; squares of what is within stay finite.
 const LARGEST: f64 = 1e150;
@@ -145,8 +145,15 @@ fn by_itself(series: &Series, now: &[Point]) -> Option<Anomaly> {
             return Some(found);
         }
     }
-    let whole = Sight::new(series, now, now);
-    level::find(&whole).or_else(|| spike::find(&whole))
+    // What stands out from the bulk is left out of what is usual, so that it can't hide itself.
+    let mut whole = Sight::new(series, now, now);
+    let mut values: Vec<f64> = now.iter().map(|p| p.value).collect();
+    whole.scale = robust::deviation(&mut values, whole.center);
+    let (run, _) = level::stretch(&whole);
+    let span = run.first().map_or(i64::MAX, |p| p.at)..=run.last().map_or(i64::MIN, |p| p.at);
+    let usual: Vec<Point> = now.iter().filter(|p| !span.contains(&p.at)).copied().collect();
+    let sight = Sight::new(series, &usual, now);
+    level::find(&sight).or_else(|| spike::find(&sight))
 }
 
 /// The finite samples in order of time, one for each time.
@@ -177,4 +184,5 @@ fn score(difference: f64, notable: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout)] // shown on failure, or asked for
 mod tests;

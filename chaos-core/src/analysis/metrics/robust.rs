@@ -23,8 +23,13 @@ pub(super) fn scale(values: &mut [f64], center: f64) -> f64 {
         return 0.0;
     }
     let spread = quantile(values, 0.95).unwrap_or(center) - quantile(values, 0.05).unwrap_or(center);
+    deviation(values, center).max(spread / 3.29)
+}
+
+/// The median absolute deviation, scaled to the standard deviation of a normal distribution.
+pub(super) fn deviation(values: &mut [f64], center: f64) -> f64 {
     let mut apart: Vec<f64> = values.iter().map(|v| (v - center).abs()).collect();
-    (1.4826 * median(&mut apart).unwrap_or(0.0)).max(spread / 3.29)
+    1.4826 * median(&mut apart).unwrap_or(0.0)
 }
 
 /// Kendall's tau-a between order and value, -1 to 1: the statistic of the trend test of Mann (1945).

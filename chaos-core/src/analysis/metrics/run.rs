@@ -6,7 +6,7 @@ use super::{Point, Sight};
 const GAP: usize = 2;
 
 /// The longest stretch in which `beyond` holds, but for at most two samples in a row and a fifth in all.
-pub(super) fn longest<'a>(points: &'a [Point], beyond: impl Fn(&Point) -> bool) -> &'a [Point] {
+pub(super) fn longest(points: &[Point], beyond: impl Fn(&Point) -> bool) -> &[Point] {
     let mut best = 0..0;
     let (mut begin, mut end, mut hits) = (0, 0, 0);
     for (i, point) in points.iter().enumerate() {

@@ -15,7 +15,6 @@ const MODES: [(&str, &[usize]); 6] =
 /// A series' name, unit and up to two attributes.
 type Name<'a> = (&'static str, &'static str, [(&'static str, &'a str); 2]);
 
-
 #[derive(Debug)]
 struct Column {
     unit: &'static str,
@@ -145,8 +144,8 @@ impl Columns {
         let buffers = get("Buffers").unwrap_or(0.0);
         let cached = get("Cached").unwrap_or(0.0) + get("SReclaimable").unwrap_or(0.0);
         // Kernels before 3.14 have no MemAvailable; shared memory counts as cached and can't be dropped.
-        let available = get("MemAvailable")
-            .unwrap_or_else(|| (free + buffers + cached - get("Shmem").unwrap_or(0.0)).max(free));
+        let available =
+            get("MemAvailable").unwrap_or_else(|| (free + buffers + cached - get("Shmem").unwrap_or(0.0)).max(free));
         self.gauge(row, ("system.memory.utilization", "1", NONE), (1.0 - available / total).clamp(0.0, 1.0));
         self.gauge(row, ("system.memory.limit", "By", NONE), total);
         let used = (total - free - buffers - cached).max(0.0);

@@ -10,8 +10,22 @@ use crate::model::Series;
 
 /// Devices whose filesystems hold nobody's data, or are full by design.
 const PSEUDO: [&str; 16] = [
-    "devtmpfs", "udev", "proc", "sysfs", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "efivarfs", "none",
-    "shm", "ramfs", "overlay-ro", "squashfs", "nsfs",
+    "devtmpfs",
+    "udev",
+    "proc",
+    "sysfs",
+    "cgroup",
+    "cgroup2",
+    "securityfs",
+    "debugfs",
+    "tracefs",
+    "efivarfs",
+    "none",
+    "shm",
+    "ramfs",
+    "overlay-ro",
+    "squashfs",
+    "nsfs",
 ];
 /// Memory filesystems are watched only where people put files.
 const MEMORY_POINTS: [&str; 2] = ["/tmp", "/var/tmp"];
