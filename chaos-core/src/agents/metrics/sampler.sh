@@ -11,6 +11,14 @@ function first(file,    line) {
     close(file)
     return line
 }
+# A command may hold a line end; the numbers after it alone are longer than what comes before one.
+function process(file,    line, more) {
+    line = ""
+    if ((getline line < file) <= 0) line = ""
+    while (line != "" && length(line) < 90 && (getline more < file) > 0) line = line "?" more
+    close(file)
+    return line
+}
 function stat_file(    line, f, cpus) {
     cpus = 0
     while ((getline line < "/proc/stat") > 0) {
@@ -88,7 +96,7 @@ function processes(pids,    list, n, i, j, k, line, cut, f, pid, used, total, to
     total = 0; top = 0; k = 0
     for (i = 1; i <= n; i++) {
         pid = substr(list[i], 7)
-        line = first(list[i] "/stat")
+        line = process(list[i] "/stat")
         if (line == "" || !match(line, /.*\)/)) continue
         cut = RLENGTH
         if (split(substr(line, cut + 2), f, " ") < 22) continue
