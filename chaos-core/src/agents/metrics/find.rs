@@ -1,0 +1,153 @@
+//! The detecting half: every series is looked at, processes jointly, and what is abnormal becomes a typed finding with
+//! its citations.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::{MetricsAgent, words};
+use crate::{
+    agent::{Agent, AgentContext},
+    analysis::metrics::{self as analysis, Anomaly, process::process_groups},
+    error::Result,
+    model::{
+        Body, Change, Citation, Entity, EntityKind, EventType, Evidence, Finding, Id, Observation, Series, Signal,
+    },
+};
+
+/// Findings that are given; what is weaker is left out.
+const MAX_FINDINGS: usize = 40;
+/// What scores less is not worth a reader's time.
+const LEAST: f64 = 0.2;
+/// Members of a group of processes that are cited, the largest users first.
+const MAX_CITED: usize = 8;
+
+#[async_trait]
+impl Agent<Observation, Vec<Finding>> for MetricsAgent {
+    async fn run(&self, cx: &AgentContext, seen: &Observation) -> Result<Vec<Finding>> {
+        let mut findings = of_series(seen);
+        findings.extend(of_groups(seen));
+        findings.retain(|f| f.score >= LEAST);
+        // Summaries differ wherever names or attributes do, so the order is total.
+        findings.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.summary.cmp(&b.summary)));
+        findings.truncate(MAX_FINDINGS);
+        let series = seen.series().count();
+        cx.emit(EventType::Evidence, format!("{series} series examined, {} abnormal signals", findings.len()));
+        Ok(findings)
+    }
+}
+
+/// Whether the joint view stands for this series.
+fn is_grouped(series: &Series) -> bool {
+    matches!(series.name.as_str(), "process.cpu.utilization" | "process.memory.usage")
+}
+
+fn of_series(seen: &Observation) -> Vec<Finding> {
+    let ends = source_ends(seen);
+    let mut silent = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    for (id, evidence) in seen.evidence.iter() {
+        let Body::Metric(series) = &evidence.body else { continue };
+        if is_grouped(series) || analysis::is_redundant(series) {
+            continue;
+        }
+        for anomaly in analysis::detect(series, seen.baseline.as_ref(), &seen.observed) {
+            if anomaly.change == Change::Missing {
+                let process = series.name.starts_with("process.");
+                let last = anomaly.onset.map_or(i64::MIN, |t| t.0);
+                let alone = ends.get(evidence.source.as_str()).is_some_and(|end| end - last > 10_000);
+                // A source that fell silent as a whole is a gap of its own, or one finding.
+                let first_of_all = evidence.source.starts_with("http") && silent.insert(evidence.source.as_str());
+                if process || !(alone || first_of_all) {
+                    continue;
+                }
+            }
+            let cite = Citation { evidence: id, rows: anomaly.rows.clone() };
+            found.push(finding(series, entity(series), &anomaly, vec![cite]));
+        }
+    }
+    found
+}
+
+/// The last sample of each source in milliseconds since the epoch.
+fn source_ends(seen: &Observation) -> BTreeMap<&str, i64> {
+    let mut ends = BTreeMap::new();
+    for (_, evidence) in seen.evidence.iter() {
+        if let Body::Metric(series) = &evidence.body
+            && let Some((last, _)) = series.samples().last()
+        {
+            let end = ends.entry(evidence.source.as_str()).or_insert(last.0);
+            *end = last.0.max(*end);
+        }
+    }
+    ends
+}
+
+fn of_groups(seen: &Observation) -> Vec<Finding> {
+    let (ids, series): (Vec<Id<Evidence>>, Vec<&Series>) = seen.series().filter(|(_, s)| is_grouped(s)).unzip();
+    let mut found = Vec::new();
+    for group in process_groups(&series) {
+        for anomaly in analysis::detect(&group.sum, seen.baseline.as_ref(), &seen.observed) {
+            let (Some(from), Some(to)) = (
+                group.sum.at.get(anomaly.rows.start as usize),
+                group.sum.at.get(anomaly.rows.end.saturating_sub(1) as usize),
+            ) else {
+                continue;
+            };
+            let cites: Vec<Citation> = group
+                .members
+                .iter()
+                .filter_map(|m| Some(Citation { evidence: ids[*m], rows: rows_within(series[*m], *from, *to)? }))
+                .take(MAX_CITED)
+                .collect();
+            // A process that ended is no finding: nothing of it is left to cite.
+            if !cites.is_empty() && anomaly.change != Change::Missing {
+                found.push(finding(&group.sum, group.entity.clone(), &anomaly, cites));
+            }
+        }
+    }
+    found
+}
+
+/// The rows from one time to another, both included.
+fn rows_within(series: &Series, from: i64, to: i64) -> Option<std::ops::Range<u32>> {
+    let inside = |at: &i64| (from..=to).contains(at);
+    let first = series.at.iter().position(inside)?;
+    let last = series.at.iter().rposition(inside)?;
+    Some(u32::try_from(first).ok()?..u32::try_from(last).ok()? + 1)
+}
+
+fn finding(series: &Series, entity: Entity, anomaly: &Anomaly, cites: Vec<Citation>) -> Finding {
+    let signal = Signal::Metric {
+        name: series.name.clone(),
+        attributes: series.attributes.clone(),
+        change: anomaly.change,
+        before: anomaly.before,
+        after: anomaly.after,
+    };
+    let summary = words::summary(series, &entity, anomaly);
+    Finding { entity, score: anomaly.score, onset: anomaly.onset, ..Finding::new(signal, summary, cites) }
+}
+
+/// What the series is about.
+fn entity(series: &Series) -> Entity {
+    let of = |key: &str| series.attribute(key);
+    if series.name.starts_with("system.filesystem.") {
+        return Entity::new(EntityKind::Filesystem, of("system.filesystem.mountpoint"))
+            .with("device", of("system.device"));
+    }
+    if series.name.starts_with("process.") && !of("process.pid").is_empty() {
+        return Entity::new(EntityKind::Process, of("process.command"))
+            .with("pid", of("process.pid"))
+            .with("pids", of("process.pid"))
+            .with("ppid", of("process.parent_pid"))
+            .with("pgid", of("process.group_id"))
+            .with("start_ticks", of("process.start_ticks"))
+            .with("count", "1");
+    }
+    match (of("system.device"), of("network.interface.name")) {
+        ("", "") => Entity::new(EntityKind::Host, ""),
+        ("", interface) => Entity::new(EntityKind::Interface, interface),
+        (device, _) => Entity::new(EntityKind::Device, device),
+    }
+}

@@ -1,0 +1,301 @@
+//! Whole agents over recorded frames.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    agent::{Agent, AgentContext},
+    clock::SystemClock,
+    error::{Error, ErrorKind, Result},
+    host::ReadOnlyHost,
+    model::*,
+    readonly::AllowList,
+    transport::{Capabilities, Chunk, Reply, Request, Stop, Stream, Transport},
+};
+
+/// What one ask is answered, time after time.
+type Answers = Vec<(Vec<u8>, End)>;
+
+/// Answers each ask with what was scripted for its nth time, as a replay does.
+struct Script {
+    answers: Mutex<BTreeMap<Ask, Answers>>,
+}
+
+#[async_trait]
+impl Transport for Script {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+    fn target(&self) -> TargetInfo {
+        TargetInfo::default()
+    }
+    async fn open(&self, request: &Request) -> Result<Reply> {
+        let mut answers = self.answers.lock().unwrap();
+        let left = answers.get_mut(&request.ask).filter(|a| !a.is_empty());
+        let Some((bytes, end)) = left.map(|a| a.remove(0)) else {
+            return Err(Error::new(ErrorKind::NotRecorded, "not recorded"));
+        };
+        let n = Timestamp(5000 * answers.values().map(|a| 9 - a.len() as i64).sum::<i64>());
+        let (writer, reply) = Reply::pair(1 << 30);
+        for piece in bytes.chunks(1000) {
+            writer.push(Chunk { at: n, stream: Stream::Stdout, bytes: piece.to_vec() })?;
+        }
+        writer.finish(end, n);
+        Ok(reply)
+    }
+}
+
+fn host(facts: Facts, answers: impl IntoIterator<Item = (Ask, Answers)>) -> ReadOnlyHost {
+    ReadOnlyHost::new(
+        Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()) }),
+        Arc::new(SystemClock::default()),
+        Arc::new(facts),
+        Arc::new(AllowList::default().with_script(SAMPLER)),
+        AgentName::new("MetricsAgent"),
+        Instant::now() + Duration::from_secs(60),
+        Stop::default(),
+        Arc::default(),
+    )
+}
+
+fn context() -> AgentContext {
+    AgentContext::detached("MetricsAgent", Instant::now() + Duration::from_secs(60))
+}
+
+fn live() -> Facts {
+    Facts { live: true, ..Facts::default() }
+}
+
+fn sampler(bytes: &[u8], end: End) -> (Ask, Answers) {
+    (Ask::run(["sh", "-c", SAMPLER]), vec![(bytes.to_vec(), end)])
+}
+
+async fn collect(agent: &MetricsAgent, host: &ReadOnlyHost) -> Vec<Evidence> {
+    Agent::<ReadOnlyHost, Vec<Evidence>>::run(agent, &context(), host).await.unwrap()
+}
+
+/// What the agent finds in a recording whose first 17 frames are the baseline.
+async fn found(frames: &str) -> Vec<Finding> {
+    let host = host(live(), [sampler(frames.as_bytes(), End::Stopped)]);
+    let agent = MetricsAgent::default();
+    let evidence = collect(&agent, &host).await;
+    let Body::Metric(load) = &evidence
+        .iter()
+        .find(|e| matches!(&e.body, Body::Metric(s) if s.name == "system.cpu.load_average.1m"))
+        .unwrap()
+        .body
+    else {
+        panic!()
+    };
+    let (start, split, end) =
+        (Timestamp(load.at[0]), Timestamp(load.at[17]), Timestamp(load.at[load.at.len() - 1] + 1000));
+    let seen = Observation {
+        facts: live(),
+        baseline: Some(start..split),
+        observed: split..end,
+        evidence: evidence.into_iter().collect(),
+    };
+    let findings = Agent::<Observation, Vec<Finding>>::run(&agent, &context(), &seen).await.unwrap();
+    for f in &findings {
+        println!("{:.2} {:?} {}", f.score, f.entity.kind, f.summary);
+        assert!(f.cites.iter().all(|c| seen.holds(c)), "{f:?}");
+        assert!((0.0..=1.0).contains(&f.score));
+    }
+    let again = Agent::<Observation, Vec<Finding>>::run(&agent, &context(), &seen).await.unwrap();
+    assert_eq!(serde_json::to_string(&findings).unwrap(), serde_json::to_string(&again).unwrap());
+    let file = parse_metrics_json(&metrics_json(&seen)).unwrap();
+    assert_eq!(file.series.len(), seen.series().count());
+    findings
+}
+
+fn has(findings: &[Finding], metric: &str, changes: &[Change], least: f64) -> bool {
+    findings.iter().any(|f| {
+        matches!(&f.signal, Signal::Metric { name, change, .. } if name == metric && changes.contains(change))
+            && f.score >= least
+    })
+}
+
+#[tokio::test]
+async fn an_idle_machine_gives_nothing() {
+    let findings = found(include_str!("../../../tests/data/proc/idle.frames")).await;
+    assert!(findings.is_empty());
+}
+
+#[tokio::test]
+async fn workers_of_one_group_are_one_culprit() {
+    let findings = found(include_str!("../../../tests/data/proc/cpu_workers.frames")).await;
+    assert!(has(&findings, "system.cpu.utilization", &[Change::Saturated], 0.8));
+    let culprits: Vec<_> = findings.iter().filter(|f| f.entity.kind == EntityKind::Process).collect();
+    assert_eq!(culprits.len(), 1);
+    assert!(culprits[0].score > 0.7);
+    assert_eq!(culprits[0].entity.attributes["count"], "4");
+    assert_eq!(culprits[0].entity.attributes["pids"].split(',').count(), 4);
+}
+
+#[tokio::test]
+async fn a_single_busy_process_is_named() {
+    let findings = found(include_str!("../../../tests/data/proc/cpu_one.frames")).await;
+    assert!(has(&findings, "system.cpu.utilization", &[Change::LevelUp], 0.5));
+    assert!(has(&findings, "process.cpu.utilization", &[Change::LevelUp], 0.7));
+}
+
+#[tokio::test]
+async fn growing_memory_is_a_trend_of_its_process() {
+    let findings = found(include_str!("../../../tests/data/proc/memory_growth.frames")).await;
+    let process = findings.iter().find(|f| f.entity.kind == EntityKind::Process).unwrap();
+    assert!(process.summary.starts_with("memory of python3"), "{}", process.summary);
+    assert!(process.summary.contains("MB/s"), "{}", process.summary);
+    assert!(has(&findings, "process.memory.usage", &[Change::TrendUp], 0.8));
+    assert!(has(&findings, "system.memory.utilization", &[Change::TrendUp], 0.2));
+}
+
+#[tokio::test]
+async fn a_filling_disk_is_seen_although_it_is_sampled_every_five_seconds() {
+    let findings = found(include_str!("../../../tests/data/proc/disk_fill.frames")).await;
+    assert!(has(&findings, "system.filesystem.utilization", &[Change::TrendUp, Change::LevelUp], 0.5));
+    assert!(findings.iter().any(|f| f.entity.kind == EntityKind::Filesystem && f.entity.name == "/"));
+}
+
+#[tokio::test]
+async fn a_sampler_that_breaks_off_is_a_gap_and_what_came_before_stays() {
+    let text = include_str!("../../../tests/data/proc/idle.frames");
+    let host = host(live(), [sampler(&text.as_bytes()[..text.len() / 2], End::Exited(2))]);
+    let evidence = collect(&MetricsAgent::default(), &host).await;
+    assert!(evidence.len() > 20);
+    let gaps: Vec<_> = evidence.iter().flat_map(|e| &e.gaps).collect();
+    assert_eq!(gaps.len(), 1);
+    assert!(gaps[0].why.to_string().contains("exit code 2"));
+}
+
+#[tokio::test]
+async fn nothing_at_all_is_an_error() {
+    let host = host(live(), []);
+    let result = Agent::<ReadOnlyHost, Vec<Evidence>>::run(&MetricsAgent::default(), &context(), &host).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::NotRecorded);
+}
+
+#[tokio::test]
+async fn a_replay_polls_as_often_as_was_recorded() {
+    let get = Ask::HttpGet { port: 9100, path: "/metrics".into() };
+    let body = |n: u32| (format!("# TYPE hits counter\nhits {n}\nqueue 3\n").into_bytes(), End::Exited(0));
+    let down = (Vec::new(), End::Failed(Error::new(ErrorKind::Unreachable, "connection refused")));
+    let answers = vec![body(0), body(50), down, body(100), (b"torn".to_vec(), End::Stopped)];
+    let host = host(live(), [(get, answers), sampler(b"", End::Stopped)]);
+    let evidence = collect(&MetricsAgent::new(Some((9100, "/metrics".into()))), &host).await;
+    let series: Vec<_> =
+        evidence.iter().filter_map(|e| if let Body::Metric(s) = &e.body { Some(s) } else { None }).collect();
+    let names: Vec<_> = series.iter().map(|s| (s.name.as_str(), s.values.len())).collect();
+    assert_eq!(names, [("hits", 2), ("queue", 3)]);
+    assert_eq!(series[0].values, [10.0, 5.0]);
+    assert_eq!(evidence.iter().flat_map(|e| &e.gaps).count(), 1);
+}
+
+#[tokio::test]
+async fn a_dead_targets_files_become_series() {
+    let file = r#"{"schema_version":1,"window":{},"series":[{"name":"a","unit":"1","at":[1,2],"values":[0.5,null]}]}"#;
+    let cat = |path: &str, text: &str| (Ask::run(["cat", path]), vec![(text.as_bytes().to_vec(), End::Exited(0))]);
+    let files = ["/m/metrics.json", "/m/x.prom", "/m/y.csv", "/m/bad.csv"];
+    let facts = Facts { metric_files: files.map(str::to_owned).to_vec(), ..Facts::default() };
+    let host = host(
+        facts,
+        [
+            cat(files[0], file),
+            cat(files[1], "x{l=\"v\"} 1 1700000000000\nx{l=\"v\"} 2 1700000001000\n"),
+            cat(files[2], "timestamp,value\n2026-01-01 00:00:00,1.5\n2026-01-01 00:05:00,2\n"),
+            cat(files[3], "what?"),
+        ],
+    );
+    let evidence = collect(&MetricsAgent::default(), &host).await;
+    let shapes: Vec<_> = evidence.iter().map(|e| (e.source.as_str(), e.body.rows(), e.gaps.len())).collect();
+    assert_eq!(shapes, [(files[0], 2, 0), (files[1], 2, 0), (files[2], 2, 0), (files[3], 0, 1)]);
+}
+
+#[test]
+fn the_sampler_passes_the_allow_list_letter_by_letter() {
+    assert!(AllowList::default().with_script(SAMPLER).check(&Ask::run(["sh", "-c", SAMPLER])).is_ok());
+}
+
+#[test]
+fn a_metrics_file_that_is_wrong_is_refused_in_one_line() {
+    for text in [
+        "",
+        "{}",
+        r#"{"schema_version":2,"series":[]}"#,
+        r#"{"schema_version":1,"series":[{"name":"a","unit":"1","at":[1],"values":[]}]}"#,
+    ] {
+        let error = parse_metrics_json(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(!error.to_string().contains('\n'));
+    }
+}
+
+/// A measurement, not a check: `cargo test --release -p chaos-core --lib ten_minutes -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn ten_minutes_are_parsed_and_judged_fast() {
+    let text = include_str!("../../../tests/data/proc/cpu_workers.frames");
+    let frames: Vec<&str> = text.split_inclusive("\nE\n").collect();
+    let long: String = (0..600)
+        .map(|i| {
+            let frame = frames[i % 43];
+            let (head, rest) = frame.split_once("F ").unwrap();
+            format!("{head}F {}.0 {}", 1000 + i, rest.split_once(' ').unwrap().1)
+        })
+        .collect();
+    for _ in 0..3 {
+        let begin = std::time::Instant::now();
+        let mut sampler = crate::analysis::proc::ProcSampler::new();
+        sampler.push(Timestamp(0), long.as_bytes());
+        let series = sampler.finish();
+        let parsed = begin.elapsed();
+        let baseline = Timestamp(0)..Timestamp(240_000);
+        let found: usize = series
+            .iter()
+            .map(|s| {
+                crate::analysis::metrics::detect(s, Some(&baseline), &(Timestamp(240_000)..Timestamp(601_000))).len()
+            })
+            .sum();
+        println!(
+            "{} series, parsed in {parsed:?}, with detection {:?}, {found} anomalies",
+            series.len(),
+            begin.elapsed()
+        );
+    }
+}
+
+/// The script itself, on the machine that runs the tests.
+#[test]
+fn the_sampler_prints_frames_that_are_understood() {
+    use std::io::Read as _;
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", SAMPLER])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut sampler = crate::analysis::proc::ProcSampler::new();
+    let mut buffer = [0; 4096];
+    while sampler.frames() < 2 {
+        let n = stdout.read(&mut buffer).unwrap();
+        assert!(n > 0, "it ended by itself");
+        sampler.push(Timestamp(1), &buffer[..n]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let series = sampler.finish();
+    for name in ["system.cpu.utilization", "system.memory.utilization", "system.process.count", "process.memory.usage"]
+    {
+        assert!(series.iter().any(|s| s.name == name && s.samples().count() > 0), "{name}");
+    }
+    // What measures must not measure itself.
+    let own = [child.id(), std::process::id()].map(|pid| pid.to_string());
+    assert!(!series.iter().any(|s| own.iter().any(|pid| s.attribute("process.pid") == pid)));
+}

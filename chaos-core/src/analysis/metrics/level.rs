@@ -1,0 +1,103 @@
+//! A new level that lasts. The usual level is the baseline's median; a new one is a lasting stretch beyond five
+//! standard deviations, or a smaller shift of many samples that the rank-sum test is sure of.
+
+use super::{Anomaly, Point, Sight, robust, rows, run, score};
+use crate::model::{Change, Timestamp};
+
+/// Standard deviations beyond which a sample is unusual.
+const UNUSUAL: f64 = 5.0;
+/// Normal deviate from which a shift within the noise is believed.
+const SURE: f64 = 5.0;
+
+/// The lasting change of level, if there is one.
+pub(super) fn find(sight: &Sight<'_>) -> Option<Anomaly> {
+    if sight.usual.is_empty() || sight.profile.event {
+        return None;
+    }
+    let (run, sign) = stretch(sight);
+    if run::lasts(run, sight) && stands_apart(sight, run, sign) {
+        return anomaly(sight, run, sign);
+    }
+    within_noise(sight)
+}
+
+/// The longest stretch beyond what is usual, and 1 if it lies above, -1 if below.
+pub(super) fn stretch<'a>(sight: &Sight<'a>) -> (&'a [Point], f64) {
+    let margin = sight.profile.floor.max(UNUSUAL * sight.scale);
+    let stretch = |sign: f64| run::longest(sight.now, |p| sign * (p.value - sight.center) > margin);
+    let (up, down) = (stretch(1.0), stretch(-1.0));
+    if up.len() >= down.len() { (up, 1.0) } else { (down, -1.0) }
+}
+
+/// Whether the bulk after lies beyond the bulk before.
+fn stands_apart(sight: &Sight<'_>, run: &[Point], sign: f64) -> bool {
+    let signed = |points: &[Point]| points.iter().map(|p| sign * p.value).collect::<Vec<_>>();
+    let low = robust::quantile(&mut signed(run), 0.25);
+    let high = robust::quantile(&mut signed(sight.usual), 0.9);
+    low > high
+}
+
+fn anomaly(sight: &Sight<'_>, run: &[Point], sign: f64) -> Option<Anomaly> {
+    let mut values: Vec<f64> = run.iter().map(|p| p.value).collect();
+    let after = robust::median(&mut values)?;
+    let difference = sign * (after - sight.center);
+    if difference <= sight.profile.floor {
+        return None;
+    }
+    let (change, weight) = if sign > 0.0 { (Change::LevelUp, 1.0) } else { (Change::LevelDown, sight.profile.fall) };
+    Some(Anomaly {
+        change,
+        before: sight.before(),
+        after,
+        onset: run.first().map(|p| Timestamp::from_millis(p.at)),
+        rows: rows(run),
+        score: weight * score(difference, sight.profile.notable),
+        slope: None,
+        exhausted_after: None,
+    })
+}
+
+/// A shift by less than the noise of single samples, seen in many of them.
+fn within_noise(sight: &Sight<'_>) -> Option<Anomaly> {
+    if sight.usual.len() < 15 || sight.now.len() < 15 {
+        return None;
+    }
+    let from = best_split(sight.now).unwrap_or(0);
+    let run = &sight.now[from..];
+    let values = |points: &[Point]| points.iter().map(|p| p.value).collect::<Vec<_>>();
+    let (before, mut after) = (values(sight.usual), values(run));
+    let sure = robust::rank_sum(&before, &after);
+    let difference = robust::median(&mut after)? - sight.center;
+    if sure.abs() < SURE || difference.abs() < sight.profile.notable.max(2.5 * sight.scale) || run.len() < 10 {
+        return None;
+    }
+    anomaly(sight, run, difference.signum())
+}
+
+/// Where two constant levels explain the points best (least squares), when they explain at least six tenths of the
+/// variance and each side has a tenth of the points and five at least. The maximum of the CUSUM statistic.
+pub(super) fn best_split(points: &[Point]) -> Option<usize> {
+    let n = points.len();
+    let side = (n / 10).max(5);
+    if n < 2 * side {
+        return None;
+    }
+    // Offsets from the first value keep the sums exact for large counters.
+    let origin = points[0].value;
+    let total: f64 = points.iter().map(|p| p.value - origin).sum();
+    let mean = total / n as f64;
+    let variance: f64 = points.iter().map(|p| (p.value - origin - mean).powi(2)).sum();
+    let (mut left, mut best) = (0.0, (0.0, 0));
+    for (i, point) in points.iter().enumerate().take(n - side) {
+        left += point.value - origin;
+        let k = i + 1;
+        if k >= side {
+            let (a, b) = (k as f64, (n - k) as f64);
+            let gain = a * b / n as f64 * (left / a - (total - left) / b).powi(2);
+            if gain > best.0 {
+                best = (gain, k);
+            }
+        }
+    }
+    (variance > 0.0 && best.0 >= 0.6 * variance).then_some(best.1)
+}

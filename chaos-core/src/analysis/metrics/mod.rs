@@ -1,0 +1,188 @@
+//! What is abnormal in one metric series. Pure: a series and two windows in, anomalies out.
+//!
+//! Each method has its own file: a lasting change of level, a steady trend, a short spike, a known limit, silence.
+//! [`profile`] says which differences matter for which metric; [`robust`] holds the statistics. A series may give at
+//! most one of level, trend and spike, and besides that saturation and silence.
+//!
+//! # Behavior
+//! - NaN, infinities and values beyond ±1e150 are missing samples; timestamps may come in any order, and of several
+//!   samples at one time the last counts.
+//! - Fewer than three samples in the observed window, or a constant series, give nothing but a limit that is reached.
+//! - With fewer than three baseline samples, or without a baseline, the series is its own reference: its best split
+//!   into before and after, else its own median.
+//! - Bursts shorter than a few samples are nothing, except for events that are never usual (OOM kills).
+
+pub mod process;
+pub mod prometheus;
+
+mod level;
+mod limit;
+mod missing;
+mod profile;
+mod robust;
+mod run;
+mod spike;
+mod trend;
+
+use std::{ops::Range, time::Duration};
+
+use crate::model::{Change, Series, Timestamp};
+
+use self::profile::Profile;
+pub use self::profile::is_redundant;
+
+/// Values beyond are no measurements; squares of what is within stay finite.
+const LARGEST: f64 = 1e150;
+/// The fewest samples that tell what is usual.
+const FEWEST: usize = 3;
+
+/// One thing abnormal about one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anomaly {
+    /// In what way.
+    pub change: Change,
+    /// Typical value before, in the series' unit.
+    pub before: Option<f64>,
+    /// Typical (for a trend the last) value after.
+    pub after: f64,
+    /// When it began.
+    pub onset: Option<Timestamp>,
+    /// Rows of the series that show it, end excluded; never empty.
+    pub rows: Range<u32>,
+    /// How far from usual, 0 to 1; from 0.5 a person would call it abnormal.
+    pub score: f64,
+    /// For a trend: growth per second.
+    pub slope: Option<f64>,
+    /// For a trend towards a known limit: how long until it is reached.
+    pub exhausted_after: Option<Duration>,
+}
+
+/// A finite sample and its row.
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    row: u32,
+    at: i64,
+    value: f64,
+}
+
+impl Point {
+    fn seconds_since(&self, other: &Self) -> f64 {
+        self.at.saturating_sub(other.at) as f64 / 1000.0
+    }
+}
+
+/// What the methods work on.
+#[derive(Debug)]
+struct Sight<'a> {
+    profile: Profile,
+    /// What is usual, in order of time; may be empty.
+    usual: &'a [Point],
+    /// What may be abnormal, in order of time.
+    now: &'a [Point],
+    center: f64,
+    /// Standard deviation of what is usual, robustly.
+    scale: f64,
+    /// Seconds between samples.
+    interval: f64,
+}
+
+impl<'a> Sight<'a> {
+    fn new(series: &Series, usual: &'a [Point], now: &'a [Point]) -> Self {
+        let mut values: Vec<f64> = usual.iter().map(|p| p.value).collect();
+        let center = robust::median(&mut values).unwrap_or(0.0);
+        let scale = robust::scale(&mut values, center);
+        let mut steps: Vec<f64> = now.windows(2).map(|w| w[1].seconds_since(&w[0])).collect();
+        let interval = robust::median(&mut steps).unwrap_or(1.0);
+        Self { profile: Profile::of(series, center, scale), usual, now, center, scale, interval }
+    }
+
+    fn before(&self) -> Option<f64> {
+        (!self.usual.is_empty()).then_some(self.center)
+    }
+}
+
+/// Finds what is abnormal in `series` within `observed`, compared with `baseline` where there is one.
+#[must_use]
+pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &Range<Timestamp>) -> Vec<Anomaly> {
+    let points = points(series);
+    let within = |span: &Range<Timestamp>| {
+        let from = points.partition_point(|p| p.at < span.start.0);
+        let to = points.partition_point(|p| p.at < span.end.0).max(from);
+        &points[from..to]
+    };
+    let now = within(observed);
+    let usual = baseline.map(within).filter(|u| u.len() >= FEWEST);
+    let mut found = Vec::new();
+    if let Some(usual) = usual {
+        found.extend(missing::find(&Sight::new(series, usual, now), observed));
+    }
+    if now.len() < FEWEST {
+        return found;
+    }
+    match usual {
+        Some(usual) => {
+            let sight = Sight::new(series, usual, now);
+            found.extend(trend::find(&sight).or_else(|| level::find(&sight)).or_else(|| spike::find(&sight)));
+            found.extend(limit::find(&sight));
+        }
+        None => {
+            found.extend(by_itself(series, now));
+            found.extend(limit::find(&Sight::new(series, &[], now)));
+        }
+    }
+    found
+}
+
+/// Without a baseline: a trend over the window, a change at the best split, or what stands out from the whole.
+fn by_itself(series: &Series, now: &[Point]) -> Option<Anomaly> {
+    let bare = Sight::new(series, &[], now);
+    if let Some(found) = trend::find(&bare) {
+        return Some(found);
+    }
+    if let Some(cut) = level::best_split(now) {
+        let (before, after) = now.split_at(cut);
+        if let Some(found) = level::find(&Sight::new(series, before, after)) {
+            return Some(found);
+        }
+    }
+    // What stands out from the bulk is left out of what is usual, so that it can't hide itself.
+    let mut whole = Sight::new(series, now, now);
+    let mut values: Vec<f64> = now.iter().map(|p| p.value).collect();
+    whole.scale = robust::deviation(&mut values, whole.center);
+    let (run, _) = level::stretch(&whole);
+    let span = run.first().map_or(i64::MAX, |p| p.at)..=run.last().map_or(i64::MIN, |p| p.at);
+    let usual: Vec<Point> = now.iter().filter(|p| !span.contains(&p.at)).copied().collect();
+    let sight = Sight::new(series, &usual, now);
+    level::find(&sight).or_else(|| spike::find(&sight))
+}
+
+/// The finite samples in order of time, one for each time.
+fn points(series: &Series) -> Vec<Point> {
+    let rows = series.at.iter().zip(&series.values).take(u32::MAX as usize - 1).enumerate();
+    let mut points: Vec<Point> = rows
+        .filter(|(_, (_, v))| v.abs() <= LARGEST)
+        .map(|(row, (at, v))| Point { row: row as u32, at: *at, value: *v })
+        .collect();
+    if !points.is_sorted_by(|a, b| a.at < b.at) {
+        points.sort_by_key(|p| (p.at, std::cmp::Reverse(p.row)));
+        points.dedup_by_key(|p| p.at);
+    }
+    points
+}
+
+/// The rows from the first to the last of these points.
+fn rows(points: &[Point]) -> Range<u32> {
+    let first = points.iter().map(|p| p.row).min().unwrap_or(0);
+    let last = points.iter().map(|p| p.row).max().unwrap_or(0);
+    first..last + 1
+}
+
+/// Half at what a person would call abnormal, towards 1 far beyond.
+fn score(difference: f64, notable: f64) -> f64 {
+    let times = difference / notable;
+    if times.is_finite() { (times / (1.0 + times)).clamp(0.0, 1.0) } else { 1.0 }
+}
+
+#[cfg(test)]
+#[allow(clippy::print_stdout)] // shown on failure, or asked for
+mod tests;
