@@ -1,4 +1,4 @@
-//! The built-in agents. Each file is one agent; what it calculates lives in `analysis` and `catalogue`.
+//! The built-in agents. Each file is one agent; what it calculates lives in `analysis`, `catalogue` and `risk`.
 
 mod fixer;
 mod investigator;
@@ -6,3 +6,5 @@ mod log;
 mod metrics;
 mod reporter;
 mod tester;
+
+pub use investigator::Investigator;
