@@ -11,4 +11,5 @@ pub mod host;
 pub mod model;
 pub mod readonly;
 pub mod redact;
+pub mod risk;
 pub mod transport;

@@ -1,5 +1,7 @@
 //! The built-in agents. Each file is one agent; what it calculates lives in `analysis`, `catalogue` and `risk`.
 
+#[cfg(test)]
+mod fixture;
 mod fixer;
 mod investigator;
 mod log;
@@ -7,4 +9,5 @@ mod metrics;
 mod reporter;
 mod tester;
 
+pub use fixer::{FixerAgent, fix_sh, shell_quote};
 pub use investigator::Investigator;

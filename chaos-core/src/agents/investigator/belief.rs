@@ -7,13 +7,17 @@ use crate::catalogue::{Catalogue, Fault};
 /// Prior weight of a host with nothing wrong, and of trouble that the catalogue does not know.
 const PRIOR_HEALTHY: f64 = 0.85;
 const PRIOR_UNKNOWN: f64 = 0.03;
+/// How much more often two independent faults come together than by chance: trouble clusters.
+const CLUSTER: f64 = 5.0;
 /// P(a symptom is present | unknown trouble): unknown trouble can look like anything, so it explains each symptom
 /// moderately, and explains none as well as a fault that is known to cause it.
-pub(super) const UNKNOWN_EXPLAINS: f64 = 0.30;
+pub(super) const UNKNOWN_EXPLAINS: f64 = 0.20;
 /// P(nothing at all is abnormal | unknown trouble).
 pub(super) const UNKNOWN_UNSEEN: f64 = 0.10;
-/// P(an abnormality that no symptom describes | healthy), and the same for a known fault.
+/// P(an abnormality of score 0.5 that no symptom describes | healthy); ten times less for each half of a point more.
 pub(super) const STRAY_HEALTHY: f64 = 0.02;
+/// The same for unknown trouble and for a known fault.
+pub(super) const STRAY_UNKNOWN: f64 = 0.30;
 pub(super) const STRAY_FAULT: f64 = 0.05;
 
 /// A state that the host may be in; numbers are positions in [`Catalogue::faults`].
@@ -87,7 +91,7 @@ impl Belief {
                 let (state, prior) = match (effect_of(fa, fb), effect_of(fb, fa)) {
                     (Some(p), _) => (State::Two(a, b), pa * p),
                     (None, Some(p)) => (State::Two(b, a), pb * p),
-                    (None, None) => (State::Two(a, b), pa * pb),
+                    (None, None) => (State::Two(a, b), (CLUSTER * pa * pb).min(pa.min(pb))),
                 };
                 if let State::Two(first, second) = state
                     && effect_of(&faults[first], &faults[second]).is_some()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    belief::{Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, State, UNKNOWN_EXPLAINS, UNKNOWN_UNSEEN},
+    belief::{Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, State, UNKNOWN_EXPLAINS, UNKNOWN_UNSEEN},
     culprit,
 };
 use crate::{
@@ -167,21 +167,25 @@ impl<'a> Inquiry<'a> {
 
     /// Abnormalities that no symptom describes speak for unknown trouble; none at all speaks against it.
     fn weigh_strays(&mut self) {
-        let kinds: BTreeSet<&str> = self
-            .strays
-            .iter()
-            .filter_map(|id| self.case.findings.get(*id))
-            .map(|f| match &f.signal {
+        let mut kinds: BTreeMap<&str, f64> = BTreeMap::new();
+        for finding in self.strays.iter().filter_map(|id| self.case.findings.get(*id)) {
+            let kind = match &finding.signal {
                 Signal::Metric { name, .. } | Signal::Other { name } => name.as_str(),
                 Signal::Log { pattern, .. } => pattern.as_str(),
-            })
-            .collect();
-        let n = i32::try_from(kinds.len().min(MAX_STRAYS)).unwrap_or(0);
+            };
+            let score = kinds.entry(kind).or_insert(0.0);
+            *score = score.max(finding.score.min(1.0));
+        }
+        let mut scores: Vec<f64> = kinds.into_values().collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        scores.truncate(MAX_STRAYS);
+        let n = i32::try_from(scores.len()).unwrap_or(0);
+        let healthy: f64 = scores.iter().map(|s| STRAY_HEALTHY * 10_f64.powf(-2.0 * (s - NOTABLE))).product();
         let nothing = self.notable().next().is_none();
         self.belief.weigh(|state| match state {
-            State::Healthy => STRAY_HEALTHY.powi(n),
+            State::Healthy => healthy,
             State::Unknown if nothing => UNKNOWN_UNSEEN,
-            State::Unknown => UNKNOWN_EXPLAINS.powi(n),
+            State::Unknown => STRAY_UNKNOWN.powi(n),
             State::One(_) | State::Two(..) => STRAY_FAULT.powi(n),
         });
         if n > 0 {
