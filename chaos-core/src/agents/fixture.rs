@@ -67,11 +67,8 @@ pub(super) fn context() -> AgentContext {
 
 /// A finding on a metric: name, attributes as `key=value` words, change, value after.
 pub(super) fn metric(name: &str, attributes: &str, change: Change, after: f64) -> Finding {
-    let attributes: std::collections::BTreeMap<String, String> = attributes
-        .split(' ')
-        .filter_map(|w| w.split_once('='))
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect();
+    let attributes: std::collections::BTreeMap<String, String> =
+        attributes.split(' ').filter_map(|w| w.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let of = |key: &str, kind| attributes.get(key).map(|v| Entity::new(kind, v));
     let entity = of("process.command", EntityKind::Process)
         .map(|e| match attributes.get("process.pid") {
@@ -100,11 +97,24 @@ pub(super) fn log(text: &str, level: Level) -> Finding {
 /// Evidence in which everything that our collectors gather could have been seen.
 fn evidence() -> Ledger<Evidence> {
     let plain = [
-        "system.cpu.load_average.1m", "system.memory.utilization", "system.memory.usage", "system.paging.operations",
-        "system.memory.oom_kills", "system.disk.io", "system.filesystem.utilization", "system.filesystem.usage",
-        "system.filesystem.inodes.utilization", "system.network.io", "system.network.tcp.retransmits",
-        "system.network.connection.count", "system.process.count", "system.process.running", "system.process.blocked",
-        "process.cpu.utilization", "process.memory.usage", "system.cpu.utilization",
+        "system.cpu.load_average.1m",
+        "system.memory.utilization",
+        "system.memory.usage",
+        "system.paging.operations",
+        "system.memory.oom_kills",
+        "system.disk.io",
+        "system.filesystem.utilization",
+        "system.filesystem.usage",
+        "system.filesystem.inodes.utilization",
+        "system.network.io",
+        "system.network.tcp.retransmits",
+        "system.network.connection.count",
+        "system.process.count",
+        "system.process.running",
+        "system.process.blocked",
+        "process.cpu.utilization",
+        "process.memory.usage",
+        "system.cpu.utilization",
     ];
     let with = [
         ("system.cpu.utilization", "cpu.mode", "user"),

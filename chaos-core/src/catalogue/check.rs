@@ -157,9 +157,7 @@ fn probe(at: &At<'_>, p: &Probe, sources: &BTreeSet<&str>) -> Result<()> {
         (Some(r), _) if r.pattern.is_some() == r.exit.is_some() => {
             at.no(&p.id, "a reading has either a pattern or an exit code")?;
         }
-        (Some(r), _)
-            if r.value_min.is_some() && !r.pattern.iter().flat_map(|p| p.captures()).any(|c| c == "value") =>
-        {
+        (Some(r), _) if r.value_min.is_some() && !r.pattern.iter().flat_map(|p| p.captures()).any(|c| c == "value") => {
             at.no(&p.id, "value_min needs a capture named value")?;
         }
         _ => {}

@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_text() {
-        for (pattern, name) in [("a.b", "a.b"), ("*lat*", "http.latency.p95"), ("a*", "a"), ("*c", "abc"), ("a*b*c", "axbyc")] {
+        for (pattern, name) in
+            [("a.b", "a.b"), ("*lat*", "http.latency.p95"), ("a*", "a"), ("*c", "abc"), ("a*b*c", "axbyc")]
+        {
             assert!(is_like(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in [("a.b", "a.bc"), ("a.b", "xa.b"), ("*lat*", "http"), ("a*c", "ab"), ("ab*ba", "aba")] {

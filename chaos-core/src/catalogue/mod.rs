@@ -63,7 +63,8 @@ impl Catalogue {
         let mut files = Vec::new();
         for path in paths {
             for file in toml_files(path.as_ref())? {
-                let text = std::fs::read_to_string(&file).map_err(|e| Error::storage("read a catalogue file", &file, e))?;
+                let text =
+                    std::fs::read_to_string(&file).map_err(|e| Error::storage("read a catalogue file", &file, e))?;
                 files.push((file.display().to_string(), text));
             }
         }
@@ -167,7 +168,14 @@ symptoms = [{ id = "odd", p = 0.9 }]
         let ids: Vec<_> = Catalogue::builtin().faults().iter().map(|f| f.id.0.clone()).collect();
         assert_eq!(
             ids,
-            ["cpu_saturation", "db_connections_exhausted", "disk_space", "memory_leak", "network_latency", "service_down"]
+            [
+                "cpu_saturation",
+                "db_connections_exhausted",
+                "disk_space",
+                "memory_leak",
+                "network_latency",
+                "service_down"
+            ]
         );
     }
 

@@ -125,7 +125,9 @@ fn largest(names: &Names, mut found: Vec<BTreeMap<String, String>>) -> Option<Na
         return Some(Named { kind: names.kind, attributes: first });
     }
     let parent = |line: &BTreeMap<String, String>| {
-        line.get("path").and_then(|p| p.rsplit_once('/')).map(|(dir, _)| if dir.is_empty() { "/" } else { dir }.to_owned())
+        line.get("path")
+            .and_then(|p| p.rsplit_once('/'))
+            .map(|(dir, _)| if dir.is_empty() { "/" } else { dir }.to_owned())
     };
     let mut by_directory: BTreeMap<String, (u64, Vec<String>)> = BTreeMap::new();
     for line in &found {

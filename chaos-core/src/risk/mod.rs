@@ -175,7 +175,7 @@ impl RiskRules {
                 risk.rules.insert(rule.id.clone(), (hit, rule.why.clone()));
             }
         }
-        let reads = known_place && inner.len() == words.len() && AllowList::default().check(&Ask::run(words.clone())).is_ok();
+        let reads = known_place && AllowList::default().check(&Ask::run(words.clone())).is_ok();
         if reads {
             risk = StaticRisk::none();
             risk.rules.insert("read-only".into(), (words, "it is on the read-only allow-list".into()));
@@ -262,8 +262,8 @@ fn has_option(word: &str, option: &str) -> bool {
 /// The text that an interpreter would run, when this is one.
 fn script_of(words: &[String]) -> Option<&str> {
     const INTERPRETERS: [&str; 20] = [
-        "sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "python", "python3", "perl", "ruby", "node", "php", "awk",
-        "eval", "source", "xargs", "parallel", "ssh", "su",
+        "sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "python", "python3", "perl", "ruby", "node", "php",
+        "awk", "eval", "source", "xargs", "parallel", "ssh", "su",
     ];
     let (program, rest) = words.split_first()?;
     INTERPRETERS.contains(&program.as_str()).then(|| rest.last().map_or("", String::as_str))
@@ -287,7 +287,8 @@ fn unwrapped(argv: &[String]) -> (&[String], bool) {
         while let Some(word) = rest.get(at) {
             if with_value.contains(&word.as_str()) {
                 at += 2;
-            } else if word.starts_with('-') || (first.ends_with("env") || first.ends_with("sudo")) && word.contains('=') {
+            } else if word.starts_with('-') || (first.ends_with("env") || first.ends_with("sudo")) && word.contains('=')
+            {
                 at += 1;
             } else {
                 break;

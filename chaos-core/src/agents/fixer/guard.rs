@@ -7,16 +7,70 @@ use crate::catalogue::placeholder::is_plain_path;
 
 /// Programs that keep the host, or our way to it, alive.
 const PROTECTED: &[&str] = &[
-    "systemd", "init", "sshd", "ssh", "dropbear", "login", "agetty", "getty", "dbus-daemon", "dbus-broker", "containerd",
-    "dockerd", "kubelet", "crond", "cron", "atd", "sudo", "su", "NetworkManager", "dhclient", "udevd", "polkitd",
-    "auditd", "rsyslogd", "tmux", "screen", "tmux: server", "bash", "zsh", "fish",
+    "systemd",
+    "init",
+    "sshd",
+    "ssh",
+    "dropbear",
+    "login",
+    "agetty",
+    "getty",
+    "dbus-daemon",
+    "dbus-broker",
+    "containerd",
+    "dockerd",
+    "kubelet",
+    "crond",
+    "cron",
+    "atd",
+    "sudo",
+    "su",
+    "NetworkManager",
+    "dhclient",
+    "udevd",
+    "polkitd",
+    "auditd",
+    "rsyslogd",
+    "tmux",
+    "screen",
+    "tmux: server",
+    "bash",
+    "zsh",
+    "fish",
 ];
 
 /// Units that keep the host, or our way to it, alive; others that only hold sessions.
 const PROTECTED_UNITS: &[&str] = &[
-    "ssh", "sshd", "dropbear", "dbus", "dbus-broker", "cron", "crond", "atd", "containerd", "docker", "kubelet",
-    "NetworkManager", "networking", "polkit", "udev", "rsyslog", "auditd", "getty", "user", "init", "emergency", "rescue",
-    "display-manager", "gdm", "lightdm", "sddm", "serial-getty", "console-getty", "session", "wpa_supplicant",
+    "ssh",
+    "sshd",
+    "dropbear",
+    "dbus",
+    "dbus-broker",
+    "cron",
+    "crond",
+    "atd",
+    "containerd",
+    "docker",
+    "kubelet",
+    "NetworkManager",
+    "networking",
+    "polkit",
+    "udev",
+    "rsyslog",
+    "auditd",
+    "getty",
+    "user",
+    "init",
+    "emergency",
+    "rescue",
+    "display-manager",
+    "gdm",
+    "lightdm",
+    "sddm",
+    "serial-getty",
+    "console-getty",
+    "session",
+    "wpa_supplicant",
 ];
 
 /// Where growing data lies that may be removed once a person agrees.
@@ -68,12 +122,34 @@ mod tests {
 
     #[test]
     fn only_growing_data_may_be_removed() {
-        for ok in ["/tmp/a", "/var/log/app/debug.log", "/var/tmp/-rf", "/var/cache/x/y", "/home/u/.cache/z", "/tmp/a;rm -rf b"] {
+        for ok in [
+            "/tmp/a",
+            "/var/log/app/debug.log",
+            "/var/tmp/-rf",
+            "/var/cache/x/y",
+            "/home/u/.cache/z",
+            "/tmp/a;rm -rf b",
+        ] {
             assert_eq!(file(ok), None, "{ok}");
         }
         for bad in [
-            "/", "/etc/passwd", "/usr/lib/x", "/var/lib/postgresql/x", "/tmp/", "/tmp", "/var/log", "/tmp/../etc/passwd", "/home/u/x",
-            "relative", "", "/var/log/wtmp", "/var/log/journal/x/system.journal", "/tmp/a\nb", "/boot/vmlinuz", "/root/x", "/tmp/./x",
+            "/",
+            "/etc/passwd",
+            "/usr/lib/x",
+            "/var/lib/postgresql/x",
+            "/tmp/",
+            "/tmp",
+            "/var/log",
+            "/tmp/../etc/passwd",
+            "/home/u/x",
+            "relative",
+            "",
+            "/var/log/wtmp",
+            "/var/log/journal/x/system.journal",
+            "/tmp/a\nb",
+            "/boot/vmlinuz",
+            "/root/x",
+            "/tmp/./x",
         ] {
             assert!(file(bad).is_some(), "{bad}");
         }
@@ -86,7 +162,9 @@ mod tests {
         assert!(process(&with(&[("pid", "9"), ("ppid", "2")]), "kworker/0:1").is_some());
         assert!(process(&with(&[("pid", "9"), ("args", "sshd: root@pts/0")]), "x").is_some());
         assert!(process(&with(&[("pid", "9"), ("args", "/usr/bin/app -x")]), "app").is_none());
-        for bad in ["ssh.service", "user@1000.service", "systemd-journald.service", "session-3.scope", "getty@tty1.service"] {
+        for bad in
+            ["ssh.service", "user@1000.service", "systemd-journald.service", "session-3.scope", "getty@tty1.service"]
+        {
             assert!(unit(bad).is_some(), "{bad}");
         }
         assert_eq!(unit("nginx.service"), None);

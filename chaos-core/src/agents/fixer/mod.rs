@@ -18,7 +18,9 @@ use crate::{
         placeholder::{SEPARATOR, fill, fill_text, placeholders},
     },
     error::Result,
-    model::{Action, Check, Confidence, Culprit, Diagnosis, EntityKind, EventType, Expect, FixPlan, Hypothesis, Id, Verdict},
+    model::{
+        Action, Check, Confidence, Culprit, Diagnosis, EntityKind, EventType, Expect, FixPlan, Hypothesis, Id, Verdict,
+    },
 };
 
 /// Below this posterior a remedy is only told as an alternative: acting on a guess makes a second incident.
@@ -40,8 +42,10 @@ impl FixerAgent {
     /// The plan for a diagnosis; a pure function.
     #[must_use]
     pub fn plan(&self, diagnosis: &Diagnosis) -> FixPlan {
-        let asks = |summary: &str, next_questions: Vec<String>| {
-            FixPlan { summary: summary.to_owned(), next_questions, ..FixPlan::default() }
+        let asks = |summary: &str, next_questions: Vec<String>| FixPlan {
+            summary: summary.to_owned(),
+            next_questions,
+            ..FixPlan::default()
         };
         let plan = match &diagnosis.verdict {
             Verdict::Healthy => asks("no action", Vec::new()),
@@ -60,7 +64,8 @@ impl FixerAgent {
 
     /// What to look at when the cause is not known: the questions of what is likeliest.
     fn open_questions(&self, diagnosis: &Diagnosis) -> Vec<String> {
-        let mut out = vec!["What changed on the host when this began (deployments, configuration, traffic)?".to_owned()];
+        let mut out =
+            vec!["What changed on the host when this began (deployments, configuration, traffic)?".to_owned()];
         for (_, h) in diagnosis.hypotheses.iter().take(4) {
             if let Verdict::Fault(id) = &h.verdict
                 && let Some(fault) = self.catalogue.fault(id)
@@ -87,7 +92,10 @@ fn remedied(fault: &Fault, diagnosis: &Diagnosis) -> std::result::Result<FixPlan
         return Err("What exactly is at fault? Nothing names it yet.".into());
     };
     if diagnosis.confidence.get() < ACT_FROM {
-        return Err(format!("Is it {}? The evidence makes it no more than {} likely.", culprit.summary, diagnosis.confidence));
+        return Err(format!(
+            "Is it {}? The evidence makes it no more than {} likely.",
+            culprit.summary, diagnosis.confidence
+        ));
     }
     let attributes = usable(culprit)?;
     let mut actions = Vec::new();
@@ -96,14 +104,23 @@ fn remedied(fault: &Fault, diagnosis: &Diagnosis) -> std::result::Result<FixPlan
     for remedy in fault.remedies.iter().filter(|r| r.when.iter().all(|key| attributes.contains_key(key))) {
         match action(remedy, &attributes, culprit, diagnosis) {
             Ok(action) if actions.is_empty() => actions.push(action),
-            Ok(action) => alternatives.push(format!("{} (`{}`): {}", action.title, action.argv.join(" "), action.downtime)),
+            Ok(action) => {
+                alternatives.push(format!("{} (`{}`): {}", action.title, action.argv.join(" "), action.downtime))
+            }
             Err(why) => refused = refused.or(Some(why)),
         }
     }
     let Some(first) = actions.first() else {
-        return Err(refused.unwrap_or_else(|| format!("What can be done about {}? No remedy fits it.", culprit.summary)));
+        return Err(
+            refused.unwrap_or_else(|| format!("What can be done about {}? No remedy fits it.", culprit.summary))
+        );
     };
-    Ok(FixPlan { summary: format!("{}; {}", first.title, culprit.summary), actions, alternatives, ..FixPlan::default() })
+    Ok(FixPlan {
+        summary: format!("{}; {}", first.title, culprit.summary),
+        actions,
+        alternatives,
+        ..FixPlan::default()
+    })
 }
 
 /// The culprit's attributes as far as they may be acted on, or why it must not be touched at all.
@@ -149,7 +166,8 @@ fn action(
     diagnosis: &Diagnosis,
 ) -> std::result::Result<Action, String> {
     let build = || -> Result<Action> {
-        let commands = |list: &[Vec<String>]| list.iter().map(|argv| fill(argv, attributes)).collect::<Result<Vec<_>>>();
+        let commands =
+            |list: &[Vec<String>]| list.iter().map(|argv| fill(argv, attributes)).collect::<Result<Vec<_>>>();
         let confidence = Confidence::new(remedy.confidence.get() * diagnosis.confidence.get());
         Ok(Action {
             id: remedy.id.clone(),

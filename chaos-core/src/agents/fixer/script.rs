@@ -23,7 +23,8 @@ fn command(argv: &[String]) -> String {
 /// Text on one line that can't leave a comment and shows no control or direction-changing characters.
 fn one_line(text: &str) -> String {
     let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
     };
     text.chars().map(|c| if hidden(c) { ' ' } else { c }).take(400).collect()
 }
@@ -83,7 +84,11 @@ pub fn fix_sh(plan: &FixPlan, diagnosis: &Diagnosis, incident: &str, generated: 
     out.push_str("#\n# Names of processes and files are meant letter by letter:\n# shellcheck disable=SC2016\n");
     out.push_str("\nset -euo pipefail\n");
     if plan.actions.is_empty() {
-        let _ = writeln!(out, "\nprintf '%s\\n' {} >&2", shell_quote(&format!("Nothing to do: {}", one_line(&plan.summary))));
+        let _ = writeln!(
+            out,
+            "\nprintf '%s\\n' {} >&2",
+            shell_quote(&format!("Nothing to do: {}", one_line(&plan.summary)))
+        );
         return out;
     }
     out.push_str(LIBRARY);

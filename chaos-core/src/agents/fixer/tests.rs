@@ -14,8 +14,13 @@ fn diagnosis(fault: &str, entity: Option<Entity>) -> Diagnosis {
         id => Verdict::Fault(FaultId(id.into())),
     };
     let confidence = Confidence::new(0.97);
-    let hypothesis =
-        Hypothesis { verdict: verdict.clone(), title: fault.into(), posterior: confidence, basis: vec![], against: vec![] };
+    let hypothesis = Hypothesis {
+        verdict: verdict.clone(),
+        title: fault.into(),
+        posterior: confidence,
+        basis: vec![],
+        against: vec![],
+    };
     Diagnosis {
         verdict,
         title: fault.into(),
@@ -118,7 +123,10 @@ fn scripts() -> Vec<String> {
         script("disk_space", Some(file("/tmp/a;rm -rf $HOME '\"`id`"))),
         script("disk_space", Some(file("/var/log/app.log"))),
         script("service_down", Some(Entity::new(EntityKind::Unit, "n").with("unit", "nginx.service"))),
-        script("network_latency", Some(Entity::new(EntityKind::Interface, HOSTILE).with("interface", "eth0").with("qdisc", "netem"))),
+        script(
+            "network_latency",
+            Some(Entity::new(EntityKind::Interface, HOSTILE).with("interface", "eth0").with("qdisc", "netem")),
+        ),
         script("cpu_saturation", Some(process(HOSTILE, "5"))),
         script("healthy", None),
         script("unknown", None),

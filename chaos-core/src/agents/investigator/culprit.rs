@@ -203,7 +203,8 @@ fn named(entity: Entity, basis: Vec<Basis>, measured: Option<String>) -> Culprit
 
 /// Text from the target on one line, for a person.
 fn shown(text: &str) -> String {
-    let mut out: String = text.chars().take(120).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let mut out: String =
+        text.chars().take(120).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
     if out.chars().count() < text.chars().count() {
         out.push('…');
     }

@@ -416,7 +416,8 @@ impl<'a> Inquiry<'a> {
             State::Healthy => (Vec::new(), self.notable().take(6).map(|(_, f)| f.summary.clone()).collect()),
             State::Unknown => (all().collect(), Vec::new()),
             State::One(i) | State::Two(i, _) => {
-                let explained = self.seen.iter().filter(|s| self.faults()[i].symptoms.iter().any(|e| e.id == s.symptom.id));
+                let explained =
+                    self.seen.iter().filter(|s| self.faults()[i].symptoms.iter().any(|e| e.id == s.symptom.id));
                 let ids: BTreeSet<Id<Finding>> = explained.flat_map(|s| s.by.iter().copied()).collect();
                 let mut basis: Vec<Basis> = ids.into_iter().map(Basis::Finding).collect();
                 basis.extend(&self.answers[i]);

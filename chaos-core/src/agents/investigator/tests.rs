@@ -70,7 +70,9 @@ async fn a_group_of_busy_processes_is_named_with_its_unit_and_cores() {
 
 #[tokio::test]
 async fn a_growing_process_is_a_leak_even_when_it_burns_some_cpu() {
-    for extra in [vec![], vec![metric("process.cpu.utilization", "process.command=app process.pid=900", Change::LevelUp, 0.3)]] {
+    for extra in
+        [vec![], vec![metric("process.cpu.utilization", "process.command=app process.pid=900", Change::LevelUp, 0.3)]]
+    {
         for keep in [1, 2] {
             let mut findings = leak();
             findings.truncate(keep);
@@ -152,7 +154,8 @@ async fn delay_by_traffic_control_and_a_crashed_service_are_told_apart() {
         metric("system.network.tcp.retransmits", "", Change::LevelUp, 20.0),
         log("upstream timed out (110: Connection timed out)", Level::Error),
     ];
-    let d = diagnose(&case(slow, &[("tc -s qdisc", "qdisc netem 8001: dev eth0 root refcnt 2 delay 200ms\n", 0)])).await;
+    let d =
+        diagnose(&case(slow, &[("tc -s qdisc", "qdisc netem 8001: dev eth0 root refcnt 2 delay 200ms\n", 0)])).await;
     assert_eq!(d.verdict.id(), "network_latency", "{:#?}", d.steps);
     assert_eq!(d.culprit.unwrap().entity.name, "eth0");
 
@@ -182,14 +185,11 @@ async fn exhausted_connections_name_the_client_that_holds_them() {
 
 #[tokio::test]
 async fn hostile_names_stay_data() {
-    let findings = vec![
-        metric("system.cpu.utilization", "", Change::Saturated, 0.99),
-        {
-            let mut f = metric("process.cpu.utilization", "process.command=x process.pid=1;id", Change::LevelUp, 0.9);
-            f.entity.name = "$(reboot)\n\u{1b}[2J; rm -rf /".into();
-            f
-        },
-    ];
+    let findings = vec![metric("system.cpu.utilization", "", Change::Saturated, 0.99), {
+        let mut f = metric("process.cpu.utilization", "process.command=x process.pid=1;id", Change::LevelUp, 0.9);
+        f.entity.name = "$(reboot)\n\u{1b}[2J; rm -rf /".into();
+        f
+    }];
     let d = diagnose(&case(findings, &[("", "0\n", 0)])).await;
     if let Some(culprit) = d.culprit {
         assert!(!culprit.summary.chars().any(char::is_control), "{:?}", culprit.summary);
