@@ -34,10 +34,10 @@ const PROTECTED: &[&str] = &[
     "tmux",
     "screen",
     "tmux: server",
-    "bash",
-    "zsh",
-    "fish",
 ];
+
+/// Programs that are somebody's session, unless they were given a script to run.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "fish"];
 
 /// Units that keep the host, or our way to it, alive; others that only hold sessions.
 const PROTECTED_UNITS: &[&str] = &[
@@ -87,6 +87,14 @@ pub(super) fn process(attributes: &BTreeMap<String, String>, name: &str) -> Opti
         if PROTECTED.contains(&name) || name.starts_with("systemd-") {
             return Some(format!("{name} keeps the host or our way to it alive"));
         }
+    }
+    let runs_script = || {
+        attributes
+            .get("args")
+            .is_some_and(|a| a.split_whitespace().skip(1).any(|word| !word.starts_with('-') || word == "-c"))
+    };
+    if [name, base].iter().any(|n| SHELLS.contains(n)) && !runs_script() {
+        return Some("it may be somebody's session".into());
     }
     if program.starts_with('[') || attributes.get("ppid").is_some_and(|p| p == "2") {
         return Some("it is a kernel thread".into());
@@ -162,6 +170,9 @@ mod tests {
         assert!(process(&with(&[("pid", "9"), ("ppid", "2")]), "kworker/0:1").is_some());
         assert!(process(&with(&[("pid", "9"), ("args", "sshd: root@pts/0")]), "x").is_some());
         assert!(process(&with(&[("pid", "9"), ("args", "/usr/bin/app -x")]), "app").is_none());
+        assert!(process(&with(&[("pid", "9"), ("args", "-bash")]), "bash").is_some());
+        assert!(process(&with(&[("pid", "9")]), "bash").is_some());
+        assert!(process(&with(&[("pid", "9"), ("args", "/bin/bash /opt/job.sh 60")]), "bash").is_none());
         for bad in
             ["ssh.service", "user@1000.service", "systemd-journald.service", "session-3.scope", "getty@tty1.service"]
         {

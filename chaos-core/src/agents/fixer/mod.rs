@@ -105,7 +105,7 @@ fn remedied(fault: &Fault, diagnosis: &Diagnosis) -> std::result::Result<FixPlan
         match action(remedy, &attributes, culprit, diagnosis) {
             Ok(action) if actions.is_empty() => actions.push(action),
             Ok(action) => {
-                alternatives.push(format!("{} (`{}`): {}", action.title, action.argv.join(" "), action.downtime))
+                alternatives.push(format!("{} (`{}`): {}", action.title, action.argv.join(" "), action.downtime));
             }
             Err(why) => refused = refused.or(Some(why)),
         }
@@ -149,7 +149,8 @@ fn usable(culprit: &Culprit) -> std::result::Result<BTreeMap<String, String>, St
                 return Err(ask(why));
             }
             let path = attributes.get("path").map_or("", String::as_str);
-            let log = path.ends_with(".log") || path.starts_with("/var/log/");
+            // Emptying follows a symbolic link that somebody may put there meanwhile, so only where root alone writes.
+            let log = path.starts_with("/var/log/");
             if log && culprit.entity.kind == EntityKind::File {
                 attributes.insert("is_log".into(), "true".into());
             }

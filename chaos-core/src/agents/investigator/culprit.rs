@@ -145,7 +145,7 @@ fn from_entity(rule: &CulpritRule, suspects: &[Suspect<'_>], case: &Case) -> Opt
     if let Some(text) = &measured {
         entity.attributes.insert("measured".into(), text.clone());
     }
-    Some(named(entity, members.iter().map(|s| Basis::Finding(s.id)).collect(), measured))
+    Some(named(entity, members.iter().map(|s| Basis::Finding(s.id)).collect(), measured.as_deref()))
 }
 
 fn own_name(kind: EntityKind, attributes: &BTreeMap<String, String>) -> Option<String> {
@@ -193,11 +193,11 @@ pub(super) fn merged(known: Option<Culprit>, said: Named, basis: Basis) -> Optio
     };
     from.push(basis);
     let measured = entity.attributes.get("measured").cloned();
-    Some(named(entity, from, measured))
+    Some(named(entity, from, measured.as_deref()))
 }
 
-fn named(entity: Entity, basis: Vec<Basis>, measured: Option<String>) -> Culprit {
-    let summary = summary(&entity, measured.as_deref());
+fn named(entity: Entity, basis: Vec<Basis>, measured: Option<&str>) -> Culprit {
+    let summary = summary(&entity, measured);
     Culprit { entity, summary, basis }
 }
 
