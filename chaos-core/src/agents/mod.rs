@@ -1,10 +1,18 @@
-//! The built-in agents. Each file is one agent; what it calculates lives in `analysis` and `catalogue`.
+//! The built-in agents. Each file is one agent; what it calculates lives in `analysis`, `catalogue` and `risk`.
 
 mod fixer;
+#[cfg(test)]
+mod fixture;
 mod investigator;
 mod log;
 mod metrics;
 mod reporter;
 mod tester;
 
+pub use fixer::{FixerAgent, fix_sh, shell_quote};
+pub use investigator::Investigator;
 pub use log::LogAgent;
+pub(crate) use metrics::SAMPLER;
+pub use metrics::{MetricsAgent, MetricsFile, metrics_json, parse_metrics_json};
+pub use reporter::{ReporterAgent, terminal_summary};
+pub use tester::TesterAgent;

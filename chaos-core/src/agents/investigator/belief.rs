@@ -1,0 +1,172 @@
+//! What is believed: a probability for each state the host may be in, updated by Bayes' rule. States are healthy,
+//! unknown, each fault alone, and each pair of faults, in which either can cause what is seen (noisy-or). With
+//! pairs, two faults at once are neither forced into one name nor into "unknown".
+
+use crate::catalogue::{Catalogue, Fault};
+
+/// Prior weight of a host with nothing wrong, and of trouble that the catalogue does not know.
+const PRIOR_HEALTHY: f64 = 0.85;
+const PRIOR_UNKNOWN: f64 = 0.03;
+/// How much more often two independent faults come together than by chance: trouble clusters.
+const CLUSTER: f64 = 5.0;
+/// P(a symptom is present | unknown trouble): unknown trouble can look like anything, so it explains each symptom
+/// moderately, and explains none as well as a fault that is known to cause it.
+pub(super) const UNKNOWN_EXPLAINS: f64 = 0.20;
+/// P(nothing at all is abnormal | unknown trouble).
+pub(super) const UNKNOWN_UNSEEN: f64 = 0.10;
+/// P(an abnormality of score 0.5 that no symptom describes | healthy); ten times less for each half of a point more.
+pub(super) const STRAY_HEALTHY: f64 = 0.02;
+/// The same for unknown trouble and for a known fault.
+pub(super) const STRAY_UNKNOWN: f64 = 0.30;
+pub(super) const STRAY_FAULT: f64 = 0.05;
+
+/// A state that the host may be in; numbers are positions in [`Catalogue::faults`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Healthy,
+    Unknown,
+    One(usize),
+    /// Two at once; where one causes the other, the cause comes first.
+    Two(usize, usize),
+}
+
+impl State {
+    pub(super) fn has(self, fault: usize) -> bool {
+        match self {
+            Self::One(a) => a == fault,
+            Self::Two(a, b) => a == fault || b == fault,
+            Self::Healthy | Self::Unknown => false,
+        }
+    }
+}
+
+/// How likely something is in each state.
+pub(super) struct Likelihood<'a> {
+    /// For a fault; `None` where it does not bear on it.
+    pub(super) fault: &'a dyn Fn(usize) -> Option<f64>,
+    /// In all other states but unknown.
+    pub(super) background: f64,
+    /// In state unknown.
+    pub(super) unknown: f64,
+}
+
+impl Likelihood<'_> {
+    pub(super) fn of(&self, state: State) -> f64 {
+        match state {
+            State::Healthy => self.background,
+            State::Unknown => self.unknown,
+            State::One(a) => (self.fault)(a).unwrap_or(self.background),
+            State::Two(a, b) => match ((self.fault)(a), (self.fault)(b)) {
+                (None, None) => self.background,
+                (Some(p), None) | (None, Some(p)) => p,
+                (Some(p), Some(q)) => 1.0 - (1.0 - p) * (1.0 - q),
+            },
+        }
+    }
+}
+
+/// The probabilities, as logarithms without a common constant.
+#[derive(Debug, Clone)]
+pub(super) struct Belief {
+    states: Vec<(State, f64)>,
+    /// By fault: the sum of logarithms of likelihood ratios that speak for it; only used to tell which of two is
+    /// the stronger.
+    strength: Vec<f64>,
+    causes: Vec<(usize, usize)>,
+}
+
+fn effect_of(cause: &Fault, effect: &Fault) -> Option<f64> {
+    cause.explains.iter().find(|e| e.fault == effect.id).map(|e| e.p.get())
+}
+
+impl Belief {
+    pub(super) fn new(catalogue: &Catalogue) -> Self {
+        let faults = catalogue.faults();
+        let mut states = vec![(State::Healthy, PRIOR_HEALTHY.ln()), (State::Unknown, PRIOR_UNKNOWN.ln())];
+        states.extend(faults.iter().enumerate().map(|(i, f)| (State::One(i), f.prior.get().ln())));
+        let mut causes = Vec::new();
+        for (a, fa) in faults.iter().enumerate() {
+            for (b, fb) in faults.iter().enumerate().skip(a + 1) {
+                let (pa, pb) = (fa.prior.get(), fb.prior.get());
+                let (state, prior) = match (effect_of(fa, fb), effect_of(fb, fa)) {
+                    (Some(p), _) => (State::Two(a, b), pa * p),
+                    (None, Some(p)) => (State::Two(b, a), pb * p),
+                    (None, None) => (State::Two(a, b), (CLUSTER * pa * pb).min(pa.min(pb))),
+                };
+                if let State::Two(first, second) = state
+                    && effect_of(&faults[first], &faults[second]).is_some()
+                {
+                    causes.push((first, second));
+                }
+                states.push((state, prior.ln()));
+            }
+        }
+        Self { states, strength: vec![0.0; faults.len()], causes }
+    }
+
+    /// Takes into account that something with these likelihoods is present, or is absent.
+    pub(super) fn update(&mut self, likelihood: &Likelihood<'_>, present: bool) {
+        for (state, log) in &mut self.states {
+            let p = likelihood.of(*state).clamp(1e-6, 1.0 - 1e-6);
+            *log += if present { p.ln() } else { (1.0 - p).ln() };
+        }
+    }
+
+    /// Multiplies the weight of each state.
+    pub(super) fn weigh(&mut self, weight: impl Fn(State) -> f64) {
+        for (state, log) in &mut self.states {
+            *log += weight(*state).max(1e-9).ln();
+        }
+    }
+
+    pub(super) fn strengthen(&mut self, fault: usize, by: f64) {
+        self.strength[fault] += by.max(0.0);
+    }
+
+    /// The probability of each state; they sum to 1.
+    pub(super) fn probabilities(&self) -> Vec<(State, f64)> {
+        let top = self.states.iter().map(|(_, l)| *l).fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = self.states.iter().map(|(_, l)| (l - top).exp()).sum();
+        self.states.iter().map(|(s, l)| (*s, (l - top).exp() / total)).collect()
+    }
+
+    /// How likely this fault is there, alone or with another.
+    pub(super) fn presence(&self, fault: usize) -> f64 {
+        self.probabilities().iter().filter(|(s, _)| s.has(fault)).map(|(_, p)| p).sum()
+    }
+
+    /// Entropy in bits.
+    pub(super) fn entropy(&self) -> f64 {
+        self.probabilities().iter().map(|(_, p)| if *p > 0.0 { -p * p.log2() } else { 0.0 }).sum()
+    }
+
+    /// How likely each is *the* cause, most likely first: what two faults have together goes to the cause where
+    /// one causes the other, else to each by how strongly the evidence speaks for it. Ties go by position.
+    pub(super) fn shares(&self) -> Vec<(State, f64)> {
+        let mut shares: Vec<(State, f64)> = vec![(State::Healthy, 0.0), (State::Unknown, 0.0)];
+        shares.extend((0..self.strength.len()).map(|i| (State::One(i), 0.0)));
+        for (state, p) in self.probabilities() {
+            match state {
+                State::Healthy => shares[0].1 += p,
+                State::Unknown => shares[1].1 += p,
+                State::One(a) => shares[2 + a].1 += p,
+                State::Two(a, b) => {
+                    let to_first = if self.is_cause(a, b) { 1.0 } else { self.part(a, b) };
+                    shares[2 + a].1 += p * to_first;
+                    shares[2 + b].1 += p * (1.0 - to_first);
+                }
+            }
+        }
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        shares
+    }
+
+    pub(super) fn is_cause(&self, cause: usize, effect: usize) -> bool {
+        self.causes.contains(&(cause, effect))
+    }
+
+    fn part(&self, a: usize, b: usize) -> f64 {
+        let total = self.strength[a] + self.strength[b];
+        if total > 0.0 { self.strength[a] / total } else { 0.5 }
+    }
+}

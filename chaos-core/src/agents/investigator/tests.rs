@@ -1,0 +1,197 @@
+use super::{
+    super::fixture::{case, context, log, metric},
+    Investigator,
+};
+use crate::{
+    agent::{Agent, Case},
+    model::{Basis, Change, Diagnosis, EntityKind, Finding, Level},
+};
+
+const PS: &str = "ps -ww -o pid=,ppid=,user:32=,etimes=,rss=,args=";
+
+async fn diagnose(case: &Case) -> Diagnosis {
+    Investigator::default().run(&context(), case).await.unwrap()
+}
+
+fn hog() -> Vec<Finding> {
+    vec![
+        metric("system.cpu.utilization", "", Change::Saturated, 0.99),
+        metric("system.cpu.utilization", "cpu.mode=user", Change::LevelUp, 0.95),
+        metric("process.cpu.utilization", "process.command=worker process.pid=812", Change::LevelUp, 0.5),
+        metric("process.cpu.utilization", "process.command=worker process.pid=813", Change::LevelUp, 0.49),
+        metric("system.linux.pressure", "resource=cpu kind=some", Change::LevelUp, 0.6),
+    ]
+}
+
+fn leak() -> Vec<Finding> {
+    vec![
+        metric("process.memory.usage", "process.command=app process.pid=900", Change::TrendUp, 6e8),
+        metric("system.memory.utilization", "", Change::TrendUp, 0.6),
+    ]
+}
+
+fn full() -> Vec<Finding> {
+    vec![
+        metric("system.filesystem.utilization", "system.filesystem.mountpoint=/", Change::LevelUp, 0.95),
+        metric("system.filesystem.usage", "system.filesystem.mountpoint=/", Change::LevelUp, 9e9),
+        metric("system.disk.io", "disk.io.direction=write", Change::Spike, 2e8),
+    ]
+}
+
+const PROCESS: &[(&str, &str, i32)] = &[
+    (PS, "  812     1 app        42  10240 /opt/worker --n 2\n  813     1 app        42  10240 /opt/worker --n 2\n", 0),
+    ("cat /proc/812/cgroup", "0::/system.slice/jobs.service\n", 0),
+    ("systemctl show -p FragmentPath jobs.service", "FragmentPath=/etc/systemd/system/jobs.service\n", 0),
+];
+
+#[tokio::test]
+async fn nothing_abnormal_is_healthy_and_nothing_is_asked() {
+    for findings in [Vec::new(), vec![Finding { score: 0.4, ..hog().remove(0) }]] {
+        let d = diagnose(&case(findings, &[("", "would answer anything", 0)])).await;
+        assert_eq!(d.verdict.id(), "healthy");
+        assert!(d.confidence.get() >= 0.9, "{}", d.confidence);
+        assert!(d.hypotheses.iter().all(|(_, h)| h.basis.iter().all(|b| !matches!(b, Basis::Answer(_)))));
+    }
+}
+
+#[tokio::test]
+async fn a_group_of_busy_processes_is_named_with_its_unit_and_cores() {
+    let d = diagnose(&case(hog(), PROCESS)).await;
+    assert_eq!(d.verdict.id(), "cpu_saturation");
+    assert!(d.confidence.get() >= 0.9, "{}", d.confidence);
+    let culprit = d.culprit.unwrap();
+    assert_eq!(culprit.entity.attributes["pids"], "812,813");
+    assert_eq!(
+        culprit.summary,
+        "worker (pid 812, user app, unit jobs.service, running for 42 s): 2 processes, 1.98 cores"
+    );
+    assert!(culprit.basis.iter().any(|b| matches!(b, Basis::Answer(_))));
+}
+
+#[tokio::test]
+async fn a_growing_process_is_a_leak_even_when_it_burns_some_cpu() {
+    for extra in
+        [vec![], vec![metric("process.cpu.utilization", "process.command=app process.pid=900", Change::LevelUp, 0.3)]]
+    {
+        for keep in [1, 2] {
+            let mut findings = leak();
+            findings.truncate(keep);
+            findings.extend(extra.clone());
+            let d = diagnose(&case(findings, &[("cat /proc/900/status", "RssAnon:\t 590000 kB\n", 0)])).await;
+            assert_eq!(d.verdict.id(), "memory_leak", "{:#?}", d.steps);
+            assert!(d.confidence.get() >= 0.8, "{} {:#?}", d.confidence, d.steps);
+            assert_eq!(d.culprit.unwrap().entity.attributes["pid"], "900");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_file_system_is_traced_to_the_file_that_fills_it() {
+    let mut findings = full();
+    findings.push(log("write failed: No space left on device", Level::Error));
+    let answers = &[
+        ("find / -xdev", "9000000 1764000000.0 app /var/log/app/debug.log\0", 0),
+        ("df -kP /", "/dev/vda1 10000 9700 300 97% /\n", 0),
+    ];
+    let d = diagnose(&case(findings, answers)).await;
+    assert_eq!(d.verdict.id(), "disk_space");
+    let culprit = d.culprit.unwrap();
+    assert_eq!((culprit.entity.kind, culprit.entity.name.as_str()), (EntityKind::File, "/var/log/app/debug.log"));
+    assert!(culprit.summary.contains("8.6 GiB"), "{}", culprit.summary);
+}
+
+#[tokio::test]
+async fn load_within_capacity_gets_no_wrong_name() {
+    let findings = vec![
+        metric("system.cpu.utilization", "", Change::LevelUp, 0.5),
+        metric("system.cpu.utilization", "cpu.mode=user", Change::LevelUp, 0.45),
+        metric("process.cpu.utilization", "process.command=tar process.pid=70", Change::LevelUp, 0.45),
+        metric("system.disk.io", "disk.io.direction=read", Change::LevelUp, 1e8),
+    ];
+    let d = diagnose(&case(findings, &[])).await;
+    assert!(matches!(d.verdict.id(), "healthy" | "unknown") || d.confidence.get() < 0.8, "{:#?}", d.steps);
+}
+
+#[tokio::test]
+async fn scary_log_lines_alone_are_unknown() {
+    for many in [1, 4] {
+        let findings = (0..many).map(|n| log(&format!("PANIC: invariant {n} violated"), Level::Critical)).collect();
+        let d = diagnose(&case(findings, &[])).await;
+        assert_eq!(d.verdict.id(), "unknown", "{:#?}", d.steps);
+    }
+}
+
+#[tokio::test]
+async fn two_faults_at_once_are_both_visible() {
+    let mut findings = hog();
+    findings.extend(full());
+    let d = diagnose(&case(findings, PROCESS)).await;
+    let of = |id: &str| d.hypotheses.iter().find(|(_, h)| h.verdict.id() == id).unwrap().1.posterior.get();
+    assert!(of("cpu_saturation") > 0.2 && of("disk_space") > 0.2, "{:#?}", d.steps);
+    assert!(d.limits.iter().any(|l| l.contains("likely there too")), "{:?}", d.limits);
+}
+
+#[tokio::test]
+async fn posteriors_sum_to_one_and_runs_are_identical() {
+    let case = case(hog(), PROCESS);
+    let (a, b) = (diagnose(&case).await, diagnose(&case).await);
+    let sum: f64 = a.hypotheses.iter().map(|(_, h)| h.posterior.get()).sum();
+    assert!((sum - 1.0).abs() < 1e-9);
+    let text = |d: &Diagnosis| serde_json::to_string(&d.steps).unwrap();
+    assert_eq!(text(&a), text(&b));
+}
+
+#[tokio::test]
+async fn a_target_that_answers_nothing_is_diagnosed_from_the_findings_and_that_is_said() {
+    let d = diagnose(&case(hog(), &[])).await;
+    assert_eq!(d.verdict.id(), "cpu_saturation");
+    assert!(d.limits.iter().any(|l| l.contains("was not recorded")), "{:?}", d.limits);
+}
+
+#[tokio::test]
+async fn delay_by_traffic_control_and_a_crashed_service_are_told_apart() {
+    let slow = vec![
+        metric("system.network.tcp.retransmits", "", Change::LevelUp, 20.0),
+        log("upstream timed out (110: Connection timed out)", Level::Error),
+    ];
+    let d =
+        diagnose(&case(slow, &[("tc -s qdisc", "qdisc netem 8001: dev eth0 root refcnt 2 delay 200ms\n", 0)])).await;
+    assert_eq!(d.verdict.id(), "network_latency", "{:#?}", d.steps);
+    assert_eq!(d.culprit.unwrap().entity.name, "eth0");
+
+    let down = vec![
+        log("nginx.service: Failed with result 'exit-code'.", Level::Warning),
+        log("connect() failed (111: Connection refused)", Level::Error),
+    ];
+    let d = diagnose(&case(down, &[("systemctl show -p ActiveState nginx.service", "ActiveState=failed\n", 0)])).await;
+    assert_eq!(d.verdict.id(), "service_down", "{:#?}", d.steps);
+    assert_eq!(d.culprit.unwrap().entity.name, "nginx.service");
+}
+
+#[tokio::test]
+async fn exhausted_connections_name_the_client_that_holds_them() {
+    let findings = vec![
+        metric("system.network.connection.count", "network.connection.state=established", Change::LevelUp, 120.0),
+        log("FATAL:  sorry, too many clients already", Level::Critical),
+    ];
+    let line = "0 0 127.0.0.1:4 127.0.0.1:5432 users:((\"api\",pid=77,fd=3))\n";
+    let answers = &[("ss -Htnp", line.repeat(40).as_str(), 0)].map(|(a, b, c)| (a, b.to_owned(), c));
+    let answers: Vec<(&str, &str, i32)> = answers.iter().map(|(a, b, c)| (*a, b.as_str(), *c)).collect();
+    let d = diagnose(&case(findings, &answers)).await;
+    assert_eq!(d.verdict.id(), "db_connections_exhausted", "{:#?}", d.steps);
+    let culprit = d.culprit.unwrap();
+    assert_eq!(culprit.summary, "api (pid 77): 40 connections");
+}
+
+#[tokio::test]
+async fn hostile_names_stay_data() {
+    let findings = vec![metric("system.cpu.utilization", "", Change::Saturated, 0.99), {
+        let mut f = metric("process.cpu.utilization", "process.command=x process.pid=1;id", Change::LevelUp, 0.9);
+        f.entity.name = "$(reboot)\n\u{1b}[2J; rm -rf /".into();
+        f
+    }];
+    let d = diagnose(&case(findings, &[("", "0\n", 0)])).await;
+    if let Some(culprit) = d.culprit {
+        assert!(!culprit.summary.chars().any(char::is_control), "{:?}", culprit.summary);
+    }
+}
