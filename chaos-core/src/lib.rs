@@ -5,6 +5,7 @@ pub mod agents;
 pub mod analysis;
 pub mod artifact;
 pub mod catalogue;
+pub mod chart;
 pub mod clock;
 pub mod error;
 pub mod host;

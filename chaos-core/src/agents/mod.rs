@@ -6,3 +6,5 @@ mod log;
 mod metrics;
 mod reporter;
 mod tester;
+
+pub use reporter::{ReporterAgent, terminal_summary};
