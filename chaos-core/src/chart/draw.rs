@@ -183,7 +183,10 @@ fn legend_rows(drawn: &Drawn) -> Vec<Vec<(usize, String, i32)>> {
 }
 
 fn head(canvas: &mut Canvas<'_>, spec: &Spec<'_>, frame: &Frame, legend: &[Vec<(usize, String, i32)>]) {
-    canvas.text(&cut(&visible(&spec.title), 80), (LEFT, 18 * FINE), 15, INK, HPos::Left);
+    // What is counted is too long for the labels of the axis.
+    let scale = units::Scale::of(0.0, &spec.unit);
+    let of = if scale.countable { format!(" ({})", cut(&visible(scale.suffix.trim()), 30)) } else { String::new() };
+    canvas.text(&format!("{}{of}", cut(&visible(&spec.title), 70)), (LEFT, 18 * FINE), 15, INK, HPos::Left);
     let date = frame.time.start.to_string();
     let date = date.split_once('T').map_or(date.as_str(), |(d, _)| d);
     canvas.text(&format!("{date}, UTC"), (WIDTH - RIGHT, 18 * FINE), 12, GREY, HPos::Right);
@@ -217,7 +220,8 @@ fn axes(canvas: &mut Canvas<'_>, spec: &Spec<'_>, frame: &Frame) {
     for tick in units::value_ticks(frame.low / scale.divisor, frame.high / scale.divisor, 5) {
         let y = frame.y(tick * scale.divisor);
         canvas.line((LEFT, y), (WIDTH - RIGHT, y), GRID, 2);
-        let label = format!("{}{}", units::number(tick), cut(&visible(&scale.suffix), 14));
+        let suffix = if scale.countable { "" } else { &scale.suffix };
+        let label = format!("{}{}", units::number(tick), cut(&visible(suffix), 8));
         canvas.text(&label, (LEFT - 8 * FINE, y), 12, GREY, HPos::Right);
     }
     for (at, label) in units::time_ticks(frame.time.start, frame.time.end, 8) {

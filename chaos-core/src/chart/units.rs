@@ -22,7 +22,8 @@ pub fn human(value: f64, unit: &str) -> String {
 pub(crate) struct Scale {
     pub(crate) divisor: f64,
     pub(crate) suffix: String,
-    countable: bool,
+    /// Whether the suffix names what is counted: ` operations/s`.
+    pub(crate) countable: bool,
 }
 
 impl Scale {

@@ -15,7 +15,7 @@ pub(super) fn impact(doc: &mut Doc, story: &Story<'_>) {
     doc.heading(2, "Impact");
     let items: Vec<String> = story.key.iter().take(MOST).map(|(id, f)| affected(story, *id, f)).collect();
     if items.is_empty() {
-        doc.para("The evidence shows no effect on the host.");
+        doc.para("No finding shows an effect on the host.");
     }
     doc.list(&items);
     if story.key.len() > MOST {
@@ -39,7 +39,9 @@ impl Story<'_> {
 
 fn affected(story: &Story<'_>, id: Id<Finding>, f: &Finding) -> String {
     let link = story.finding_link(id);
-    let since = f.onset.map_or(String::new(), |t| format!(" at {}", t.time_of_day()));
+    let trend = matches!(&f.signal, Signal::Metric { change: Change::TrendUp | Change::TrendDown, .. });
+    let at = if trend { "from" } else { "at" };
+    let since = f.onset.map_or(String::new(), |t| format!(" {at} {}", t.time_of_day()));
     match &f.signal {
         Signal::Metric { name, attributes, change, .. } => {
             let what = escape::short(&words::labelled(name, attributes), 100);
@@ -83,9 +85,9 @@ fn peak(story: &Story<'_>, f: &Finding) -> String {
         Change::LevelDown | Change::TrendDown | Change::Dip => ("low", values.min_by(f64::total_cmp)),
         Change::Missing => return String::new(),
     };
-    let shown = |v: f64| crate::chart::human(v, &series.unit);
+    let beyond = |v: f64| (v - after).abs() > after.abs() * 0.01 && (v > *after) == (word == "peak");
     match extreme {
-        Some(v) if shown(v) != shown(*after) => format!(", {word} {}", escape::short(&shown(v), 40)),
+        Some(v) if beyond(v) => format!(", {word} {}", escape::short(&crate::chart::human(v, &series.unit), 40)),
         _ => String::new(),
     }
 }

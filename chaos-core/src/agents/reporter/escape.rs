@@ -67,7 +67,7 @@ pub(super) fn slack(data: &str) -> String {
 fn trimmed(word: &str) -> (&str, &str, &str) {
     let rest = word.trim_start_matches(['(', '"']);
     // A `;` may be the end of an entity, a `)` may belong to a `(` within the word.
-    let core = rest.trim_end_matches(|c| ",.:\"".contains(c) || c == ')' && !rest.contains('('));
+    let core = rest.trim_end_matches(|c| ",.\"".contains(c) || c == ')' && !rest.contains('('));
     if core.is_empty() {
         return ("", word, "");
     }

@@ -40,7 +40,7 @@ fn charts(doc: &mut Doc, story: &Story<'_>) {
 fn findings(doc: &mut Doc, story: &Story<'_>) {
     doc.heading(3, "Findings");
     if story.incident.findings.is_empty() {
-        doc.para("Nothing abnormal was found.");
+        doc.para(if story.is_complete() { "Nothing abnormal was found." } else { "None by the time the run ended." });
         return;
     }
     let mut ranked: Vec<_> = story.incident.findings.iter().collect();

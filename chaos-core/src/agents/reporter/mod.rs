@@ -55,8 +55,7 @@ impl Agent<Incident, Report> for ReporterAgent {
 }
 
 /// The report about an incident.
-#[must_use]
-pub fn render(incident: &Incident) -> Report {
+fn render(incident: &Incident) -> Report {
     let story = Story::of(incident);
     let charts = incident.observation.iter().flat_map(|seen| story.charts.iter().map(|c| c.draw(incident, seen)));
     Report { markdown: markdown(&story), slack: brief::slack(&story), charts: charts.collect() }

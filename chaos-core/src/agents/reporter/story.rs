@@ -37,7 +37,7 @@ pub(super) struct Story<'a> {
     pub(super) outcome: Outcome,
     /// Findings with a block of their own, in the order of the ledger.
     pub(super) detailed: BTreeSet<usize>,
-    /// Findings on which the diagnosis rests, most abnormal first; all where it names none.
+    /// Findings on which the diagnosis rests, most abnormal first; all where it names none or no cause.
     pub(super) key: Vec<(Id<Finding>, &'a Finding)>,
     pub(super) charts: Vec<ChartPlan<'a>>,
     /// Which charts show a finding's series.
@@ -213,6 +213,10 @@ fn by_score(incident: &Incident) -> Vec<(Id<Finding>, &Finding)> {
 fn key_findings(incident: &Incident) -> Vec<(Id<Finding>, &Finding)> {
     let all = by_score(incident);
     let Some(d) = &incident.diagnosis else { return all };
+    // What is not explained is all there is to tell.
+    if d.verdict == Verdict::Unknown {
+        return all;
+    }
     let leading = d.hypotheses.iter().map(|(_, h)| h).find(|h| h.verdict == d.verdict);
     let basis = leading.map_or(&[][..], |h| &h.basis).iter().chain(d.culprit.iter().flat_map(|c| &c.basis));
     let named: BTreeSet<usize> = basis

@@ -143,7 +143,7 @@ fn advice(story: &Story<'_>) -> Option<String> {
         .risk_of(plan)
         .map_or("risk not assessed".to_owned(), |r| format!("risk {}, {}", level(r.level), verdict(r.verdict)));
     let what = escape::short(plan.summary.trim_end_matches('.'), 240);
-    Some(format!("**Recommended:** {what} ({risk}). Nothing was executed."))
+    Some(format!("**[Recommended](#recommended-fix):** {what} ({risk}). Nothing was executed."))
 }
 
 /// One sentence about the fault that we injected, for the summary.
@@ -177,7 +177,7 @@ fn facts(doc: &mut Doc, story: &Story<'_>) {
         let length = words::duration(w.end.since(w.start));
         rows.push(["Window".into(), format!("{} to {} ({length})", words::moment(w.start), words::moment(w.end))]);
     }
-    if story.outcome != Outcome::Healthy {
+    if story.outcome != Outcome::Healthy && !story.incident.findings.is_empty() {
         let onset = story.onset.map_or("could not be told".to_owned(), words::moment);
         rows.push(["Detected onset".into(), onset]);
     }

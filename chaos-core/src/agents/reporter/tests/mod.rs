@@ -9,7 +9,9 @@ use std::path::Path;
 use super::{render, terminal_summary};
 use crate::model::*;
 
-const CASES: [(&str, fn() -> Incident); 6] = [
+type Case = (&'static str, fn() -> Incident);
+
+const CASES: [Case; 6] = [
     ("cpu", fixtures::cpu),
     ("memory-wrong", fixtures::memory_wrong),
     ("healthy", fixtures::healthy),
@@ -129,7 +131,7 @@ fn damaged_incidents_never_panic() {
             incident.answers = Ledger::default();
         }
         hostile::assert_inert(&render(&incident).markdown);
-        terminal_summary(&incident);
+        assert!(!terminal_summary(&incident).is_empty());
     }
 }
 
