@@ -38,6 +38,7 @@ struct Shared {
     deadline: Instant,
     window: Stop,
     answers: Arc<Mutex<Ledger<Answer>>>,
+    opened: Stop,
 }
 
 impl fmt::Debug for ReadOnlyHost {
@@ -58,7 +59,22 @@ impl ReadOnlyHost {
         window: Stop,
         answers: Arc<Mutex<Ledger<Answer>>>,
     ) -> Self {
-        Self(Arc::new(Shared { transport, clock, facts, allow, agent, deadline, window, answers }))
+        Self(Arc::new(Shared {
+            transport,
+            clock,
+            facts,
+            allow,
+            agent,
+            deadline,
+            window,
+            answers,
+            opened: Stop::default(),
+        }))
+    }
+
+    /// Is over once the first stream is open.
+    pub(crate) fn opened(&self) -> Stop {
+        self.0.opened.clone()
     }
 
     /// What the target is and has.
@@ -111,6 +127,7 @@ impl ReadOnlyHost {
     /// As [`ReadOnlyHost::ask`].
     pub async fn follow(&self, ask: Ask) -> Result<Reply> {
         let mut reply = self.open(&ask, Duration::MAX, FOLLOW_BUFFER).await?;
+        self.0.opened.end();
         reply.window = Some(self.0.window.clone());
         Ok(reply)
     }

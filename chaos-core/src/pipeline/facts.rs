@@ -109,8 +109,14 @@ fn limits(facts: &Facts) -> Vec<String> {
     };
     note(!facts.systemd, "systemd is not the init process: units and their dependencies can't be asked.");
     note(facts.systemd && !facts.journald, "The journal is empty or not readable for this user.");
-    note(!facts.journald && facts.log_files.is_empty(), "There is no journal, and no log file in /var/log changed today.");
-    note(!facts.root && !facts.sudo, "Not root and no passwordless sudo: other users' processes are seen only in part.");
+    note(
+        !facts.journald && facts.log_files.is_empty(),
+        "There is no journal, and no log file in /var/log changed today.",
+    );
+    note(
+        !facts.root && !facts.sudo,
+        "Not root and no passwordless sudo: other users' processes are seen only in part.",
+    );
     note(!facts.tools.contains("awk"), "There is no awk: metrics can't be sampled.");
     if facts.clock_ahead_s != 0.0 {
         let (by, way) = (facts.clock_ahead_s.abs(), if facts.clock_ahead_s > 0.0 { "ahead of" } else { "behind" });

@@ -80,7 +80,7 @@ impl Agents {
             .detector_dyn("MetricsAgent", metrics)
             .investigator("Investigator", agents::Investigator::default())
             .fixer("FixerAgent", agents::FixerAgent::default())
-            .tester("TesterAgent", agents::TesterAgent::default())
+            .tester("TesterAgent", agents::TesterAgent)
             .reporter("ReporterAgent", agents::ReporterAgent::default())
     }
 
@@ -143,7 +143,8 @@ impl Agents {
             let mut names = BTreeSet::new();
             for Named(name, _) in agents {
                 if name.as_str().is_empty() || !names.insert(name) {
-                    return Err(Error::new(ErrorKind::InvalidInput, format!("a {role}'s name is empty or taken")).with("name", name));
+                    return Err(Error::new(ErrorKind::InvalidInput, format!("a {role}'s name is empty or taken"))
+                        .with("name", name));
                 }
             }
             Ok(())

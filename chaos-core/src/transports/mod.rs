@@ -8,5 +8,5 @@ mod replay;
 
 pub use files::Files;
 pub use local::Local;
-pub(crate) use record::{Entry, Record, Recorder};
+pub(crate) use record::{Entry, Recorder};
 pub use replay::Replay;

@@ -3,6 +3,8 @@
 //!
 //! A scenario is no agent: it alone gets the [`Transport`], and no agent but the reporter learns of it.
 
+mod script;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -12,6 +14,8 @@ use crate::{
     model::{FaultId, Recovery},
     transport::Transport,
 };
+
+pub use script::{Script, ScriptFile, ScriptScenario, ScriptState, ScriptStatus};
 
 /// A fault that can be injected.
 #[async_trait]
