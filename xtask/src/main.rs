@@ -1,1 +1,36 @@
-fn main() {}
+//! The project's own chores: `cargo xtask test`, `lint`, `bench`, `examples`.
+
+mod bench;
+mod examples;
+mod run;
+
+use std::process::ExitCode;
+
+const HELP: &str = "cargo xtask <command>
+
+  test       all tests of the workspace, the examples, and the shell scripts' own
+  lint       formatting, clippy, docs, shellcheck, the package of chaos-core
+  bench      the measurements that README quotes, each printed with its machine
+  examples   records the incidents of examples/incidents anew on this machine (injects faults here!)
+";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    let done = match command.as_str() {
+        "test" => run::test(),
+        "lint" => run::lint(),
+        "bench" => bench::all(),
+        "examples" => examples::record(),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -4,7 +4,10 @@ use super::{
     NOTABLE,
     entry::{MetricMatch, Symptom},
 };
-use crate::model::{Finding, Observation, Signal};
+use crate::{
+    analysis::metrics::is_redundant,
+    model::{Finding, Observation, Signal},
+};
 
 /// Whether this finding shows this symptom. Findings below [`NOTABLE`] show nothing.
 pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
@@ -33,7 +36,10 @@ pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
 /// Whether the evidence would show this symptom if it were there. What could not be seen is not absent.
 pub(crate) fn is_observable(symptom: &Symptom, seen: &Observation) -> bool {
     if let Some(m) = &symptom.metric {
-        return seen.series().any(|(_, s)| is_like(&m.name, &s.name) && permits(m, |key| s.attribute(key)));
+        // Detectors pass over a series that only repeats another one.
+        return seen
+            .series()
+            .any(|(_, s)| is_like(&m.name, &s.name) && permits(m, |key| s.attribute(key)) && !is_redundant(s));
     }
     symptom.log.is_some() && seen.logs().next().is_some()
 }

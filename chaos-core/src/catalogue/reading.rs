@@ -107,7 +107,7 @@ fn most(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String>
         }
     }
     let (_, (count, mut line)) = by_pid.into_iter().min_by_key(|(pid, (n, _))| (std::cmp::Reverse(*n), *pid))?;
-    line.insert("count".into(), count.to_string());
+    line.insert("connections".into(), count.to_string());
     Some(line)
 }
 

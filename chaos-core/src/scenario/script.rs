@@ -16,6 +16,14 @@ use crate::{
 
 /// How long one call of a script may take: `stop` waits for processes to end.
 const WITHIN: Duration = Duration::from_secs(30);
+/// Prints which of its arguments exist. A process that has ended and waits for its parent to take note (state Z)
+/// is gone.
+const LOOK: &str = r#"for path do
+  if [ -e "$path" ] || [ -L "$path" ]; then
+    case $path in /proc/*) if grep -q '^State:[[:space:]]*[ZX]' "$path/status" 2>/dev/null || ! [ -e "$path" ]; then continue; fi ;; esac
+    echo "$path"
+  fi
+done"#;
 /// How often a revert is tried.
 const ATTEMPTS: u32 = 3;
 

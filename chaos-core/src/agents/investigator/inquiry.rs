@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    belief::{Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, State, UNKNOWN_EXPLAINS, UNKNOWN_UNSEEN},
+    belief::{Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, State, UNKNOWN_EXPLAINS, UNKNOWN_SHOWS, UNKNOWN_UNSEEN},
     culprit,
 };
 use crate::{
@@ -125,7 +125,7 @@ impl<'a> Inquiry<'a> {
             let faults = self.faults();
             let expected = |i: usize| faults[i].symptoms.iter().find(|s| s.id == symptom.id).map(|s| s.p.get());
             let background = symptom.background.get();
-            let unknown = if present { UNKNOWN_EXPLAINS.max(background) } else { background };
+            let unknown = if present { UNKNOWN_EXPLAINS } else { UNKNOWN_SHOWS }.max(background);
             self.belief.update(&Likelihood { fault: &expected, background, unknown }, present);
             for i in 0..faults.len() {
                 match expected(i) {
