@@ -160,8 +160,7 @@ impl Script {
         if paths.is_empty() {
             return Recovery::Proven;
         }
-        let look =
-            ["sh", "-c", r#"for path do if [ -e "$path" ] || [ -L "$path" ]; then echo "$path"; fi; done"#, "sh"];
+        let look = ["sh", "-c", LOOK, "sh"];
         let argv = look.into_iter().map(str::to_owned).chain(paths);
         match call(&self.target, Command::new(argv)).await {
             Ok(left) if left.trim().is_empty() => Recovery::Proven,

@@ -127,12 +127,14 @@ fn from_entity(rule: &CulpritRule, suspects: &[Suspect<'_>], case: &Case) -> Opt
     let mut pids: Vec<String> = Vec::new();
     let mut total = 0.0;
     for s in &members {
-        match normalised(s.finding).remove("pid") {
-            // The same process found twice counts once.
-            Some(pid) if pids.contains(&pid) => continue,
-            Some(pid) if pids.len() < MAX_PIDS => pids.push(pid),
-            _ => {}
+        // A finding about a group names all of its processes. The same process found twice counts once.
+        let mut said = normalised(s.finding);
+        let all = said.remove("pids").or_else(|| said.remove("pid")).unwrap_or_default();
+        let new: Vec<&str> = all.split(',').filter(|p| !p.is_empty() && !pids.iter().any(|k| k == p)).collect();
+        if new.is_empty() && !all.is_empty() {
+            continue;
         }
+        pids.extend(new.into_iter().take(MAX_PIDS.saturating_sub(pids.len())).map(str::to_owned));
         total += s.weight;
     }
     if !pids.is_empty() {
