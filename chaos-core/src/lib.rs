@@ -9,6 +9,8 @@ pub mod artifact;
 pub mod catalogue;
 pub mod chart;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod host;
 pub mod model;

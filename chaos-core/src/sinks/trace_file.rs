@@ -79,21 +79,26 @@ impl TraceFile {
     }
 }
 
-/// Where the whole events end, and how many there are. A line counts when it is an object; the first line that
-/// does not, and all after it, were never written whole.
+/// Where the whole events end, and how many there are. A line counts when it begins with an object; the first that
+/// is more than that and a comma is the last, and what follows it was never written whole. An append that was cut
+/// after its first byte leaves such a line: its comma took the place of the line's end.
 fn whole_part(bytes: &[u8]) -> (u64, u64) {
     let Some(body) = bytes.strip_prefix(OPEN) else { return (OPEN.len() as u64, 0) };
     let (mut end, mut events) = (OPEN.len(), 0);
     let mut at = OPEN.len();
     for line in body.split_inclusive(|b| *b == b'\n') {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let event = text.strip_suffix(b",").unwrap_or(text);
-        if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(event).is_err() {
+        let mut objects =
+            serde_json::Deserializer::from_slice(line).into_iter::<serde_json::Map<String, serde_json::Value>>();
+        if !matches!(objects.next(), Some(Ok(_))) {
             break;
         }
-        end = at + event.len();
+        let length = objects.byte_offset();
+        end = at + length;
         events += 1;
         at += line.len();
+        if !matches!(&line[length..], b"\n" | b",\n") {
+            break;
+        }
     }
     (end as u64, events)
 }

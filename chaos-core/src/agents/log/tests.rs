@@ -4,9 +4,9 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::{
-    agent::Emitted,
     clock::SystemClock,
     model::{AgentName, IncidentId, Ledger, TargetInfo},
+    pipeline::Message,
     readonly::AllowList,
     transport::{Capabilities, Chunk, Request, Stop, Transport},
 };
@@ -64,8 +64,8 @@ async fn collect(
     let evidence: Vec<Evidence> = agent.run(&cx, &host).await.unwrap();
     drop(cx);
     let mut out = Vec::new();
-    while let Some(Emitted { kind, content, .. }) = said.recv().await {
-        out.push((kind, content));
+    while let Some(Message::Event(event)) = said.recv().await {
+        out.push((event.kind, event.content));
     }
     (evidence, out)
 }
