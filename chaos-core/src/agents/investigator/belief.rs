@@ -14,13 +14,13 @@ const CLUSTER: f64 = 5.0;
 pub(super) const UNKNOWN_EXPLAINS: f64 = 0.20;
 /// The least P(a symptom is present | unknown trouble) when it is absent: trouble that shows in little is less
 /// likely the more could have shown it.
-pub(super) const UNKNOWN_SHOWS: f64 = 0.08;
+pub(super) const UNKNOWN_SHOWS: f64 = 0.06;
 /// P(nothing at all is abnormal | unknown trouble).
 pub(super) const UNKNOWN_UNSEEN: f64 = 0.10;
 /// P(an abnormality of score 0.5 that no symptom describes | healthy); ten times less for each half of a point more.
 pub(super) const STRAY_HEALTHY: f64 = 0.02;
 /// The same for unknown trouble and for a known fault.
-pub(super) const STRAY_UNKNOWN: f64 = 0.30;
+pub(super) const STRAY_UNKNOWN: f64 = 0.35;
 pub(super) const STRAY_FAULT: f64 = 0.08;
 
 /// A state that the host may be in; numbers are positions in [`Catalogue::faults`].
