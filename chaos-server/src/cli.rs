@@ -12,12 +12,11 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   chaos-handler run                             what is wrong with this machine right now?
-  chaos-handler run --offline app.log node.prom the same of files, without a machine
-  chaos-handler run cpu_spike --set load=2      break this machine on purpose, diagnose it blind, revert
+  chaos-handler run --offline app.log m.prom    the same of files, without a machine
+  chaos-handler run cpu_spike --set load=2      break this machine, diagnose it blind, revert
   chaos-handler show latest                     what came out
   chaos-handler report latest | less            the post-mortem
-  chaos-handler replay incidents/inc-20261124-001
-                                                think it all over again, to the same bytes
+  chaos-handler replay inc-20261124-001         think it all over again, to the same bytes
   chaos-handler cleanup                         end every fault of ours, and prove it";
 
 const CONFIGURATION: &str = "\
@@ -43,10 +42,10 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Configuration file, in place of the one that is found.
-    #[arg(long, global = true, value_name = "FILE", env = "CHAOS_HANDLER_CONFIG")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE", env = "CHAOS_HANDLER_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Directory of incidents [default: incidents].
-    #[arg(long, global = true, value_name = "DIR", env = "CHAOS_HANDLER_INCIDENTS")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR", env = "CHAOS_HANDLER_INCIDENTS")]
     pub(crate) incidents: Option<PathBuf>,
 }
 
@@ -78,11 +77,11 @@ Examples:
   chaos-handler run disk_fill --yes --json | jq -r 'select(.type == \"diagnosis\").content'
   chaos-handler run --offline /var/log/incident-42/
 
-Without a scenario the incident is there already: there is no baseline unless you ask for one, and what is usual is
-learned from the logs' own past. With one, the machine is watched for --baseline (20 s), the fault is started, and
-the machine is watched for --observe (30 s); the diagnosis never learns which fault it was.
+Without a scenario the incident is there already: there is no baseline unless you ask for one, and what is \
+usual is learned from the logs' own past. With one, the machine is watched for --baseline (20 s), the fault is \
+started, and the machine is watched for --observe (30 s); the diagnosis never learns which fault it was.
 
-Ctrl-C ends a run early: the fault is reverted, and what is known by then is reported.
+Ctrl-C ends a run early: the fault is reverted, and what is known by then is reported. \
 `chaos-handler --help` has the configuration file and the exit codes.";
 
 #[derive(Debug, Args)]

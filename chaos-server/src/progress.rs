@@ -80,7 +80,7 @@ impl Display {
     pub(crate) fn finish(&mut self) {
         if let How::Live { bar, .. } = &self.how {
             if self.findings > MAX_FINDINGS {
-                bar.println(format!("           … and {} findings more", self.findings - MAX_FINDINGS));
+                bar.println(format!("          {:13} … and {} findings more", "", self.findings - MAX_FINDINGS));
             }
             bar.finish_and_clear();
         }
@@ -122,8 +122,11 @@ impl Display {
             EventType::Fix | EventType::Risk => AnsiColor::Cyan.on_default(),
             EventType::Note | EventType::Report => Effects::DIMMED.into(),
         };
-        let label = if event.kind == EventType::Phase { "▸" } else { label(event.kind) };
-        let line = format!("{label:<10} {text}");
+        let label = match event.kind {
+            EventType::Phase => format!("▸ {}", event.phase),
+            kind => format!("  {}", label(kind)),
+        };
+        let line = format!("{label:<13} {text}");
         bar.println(format!("{}  {}", event.timestamp.time_of_day(), painted(style, *colored, &line)));
     }
 }

@@ -79,10 +79,13 @@ fn mark_interrupted(dir: &Dir) -> Result<(), Failure> {
 
 /// The incident that a person means by an id or `latest`.
 async fn find(root: &std::path::Path, text: &str) -> Result<(Dir, IncidentId), Failure> {
+    let named = if text == "latest" { None } else { Some(IncidentId::parse(text)?) };
     let nothing = || Failure::new(Exit::NotFound, format!("there are no incidents in {}", root.display()));
     let dir = existing(root)?.ok_or_else(nothing)?;
-    let id =
-        if text == "latest" { dir.incidents().await?.pop().ok_or_else(nothing)? } else { IncidentId::parse(text)? };
+    let id = match named {
+        Some(id) => id,
+        None => dir.incidents().await?.pop().ok_or_else(nothing)?,
+    };
     if !dir.path(&id).is_dir() {
         return Err(Failure::new(Exit::NotFound, format!("there is no incident {id} in {}", root.display())));
     }

@@ -102,9 +102,11 @@ pub(super) fn conclude(ended: &Ended, dir: &Dir, json: bool) -> Result<(), Failu
         output::note(&format!("error: {reason}"));
     }
     let mut text = chaos_core::agents::terminal_summary(incident);
-    for (label, name) in [("Report", "report.md"), ("Script", "fix.sh"), ("All files", "")] {
+    let has_fix = incident.plans.first().is_some_and(|plan| !plan.actions.is_empty());
+    for (label, name, wanted) in [("Report", "report.md", true), ("Script", "fix.sh", has_fix), ("All files", "", true)]
+    {
         let file = path.join(name);
-        if file.exists() {
+        if wanted && file.exists() {
             text.push_str(&format!("  {label:<10} {}\n", file.display()));
         }
     }

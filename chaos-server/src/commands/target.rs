@@ -22,7 +22,7 @@ pub(super) fn described(name: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match (name, host.trim()) {
         ("local", "") => "this machine".to_owned(),
-        ("local", host) => format!("this machine, {}", visible(host)),
+        ("local", host) => format!("this machine ({})", visible(host)),
         _ => visible(name),
     }
 }
