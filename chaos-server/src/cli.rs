@@ -1,0 +1,178 @@
+//! What can be typed, and the help that teaches it. Nothing is done here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Endpoint, Seconds},
+    exit,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  chaos-handler run                             what is wrong with this machine right now?
+  chaos-handler run --offline app.log m.prom    the same of files, without a machine
+  chaos-handler run cpu_spike --set load=2      break this machine, diagnose it blind, revert
+  chaos-handler show latest                     what came out
+  chaos-handler report latest | less            the post-mortem
+  chaos-handler replay inc-20261124-001         think it all over again, to the same bytes
+  chaos-handler cleanup                         end every fault of ours, and prove it";
+
+const CONFIGURATION: &str = "\
+Configuration: --config FILE, else ./chaos-handler.toml, else ~/.config/chaos-handler/config.toml:
+  incidents = \"incidents\"         # directory of incidents
+  baseline = \"20s\"                # before a fault of ours; without one there is no baseline
+  observe = 30
+  log_files = [\"/var/log/app.log\"]
+  metrics = \"9100/metrics\"        # an endpoint on the target
+  slack_webhook = \"https://…\"     # better in CHAOS_HANDLER_SLACK_WEBHOOK
+Flags come first, then CHAOS_HANDLER_* variables, then the file, then defaults.";
+
+/// Answers incidents on Linux hosts.
+///
+/// It collects logs and metrics, finds what is abnormal, works out the cause, proposes a fix, rehearses it without
+/// touching the host, and writes a post-mortem. Looking is read-only, and a fix is never executed. A fault is
+/// injected only when you name a scenario and say yes, and the target reverts it by itself whatever happens here.
+#[derive(Debug, Parser)]
+#[command(name = "chaos-handler", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = format!("{EXAMPLES}\n\nSee --help for the configuration file and the exit codes."))]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{CONFIGURATION}\n\n{}", exit::HELP))]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Configuration file, in place of the one that is found.
+    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE", env = "CHAOS_HANDLER_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of incidents [default: incidents].
+    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR", env = "CHAOS_HANDLER_INCIDENTS")]
+    pub(crate) incidents: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Answer an incident: one that is there, or one of our own making.
+    Run(Box<RunArgs>),
+    /// Think a recorded incident over again; the outputs are the same to the byte.
+    Replay(ReplayArgs),
+    /// List the incidents.
+    List(Json),
+    /// Show an incident: when, what, why, and its files.
+    Show(ShowArgs),
+    /// Print an incident's post-mortem.
+    Report(ReportArgs),
+    /// Stop an incident that another process runs: it reverts and reports what it knows.
+    Stop(StopArgs),
+    /// List the scenarios: faults to inject, and their arguments.
+    Scenarios(Json),
+    /// End every fault of ours on a target, and prove that it is gone.
+    Cleanup(Target),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  chaos-handler run --observe 2m --log-file /srv/app/app.log --metrics 9100/metrics
+  chaos-handler run memory_leak --set target_mb=512 --baseline 30 --observe 60
+  chaos-handler run disk_fill --yes --json | jq -r 'select(.type == \"diagnosis\").content'
+  chaos-handler run --offline /var/log/incident-42/
+
+Without a scenario the incident is there already: there is no baseline unless you ask for one, and what is \
+usual is learned from the logs' own past. With one, the machine is watched for --baseline (20 s), the fault is \
+started, and the machine is watched for --observe (30 s); the diagnosis never learns which fault it was.
+
+Ctrl-C ends a run early: the fault is reverted, and what is known by then is reported. \
+`chaos-handler --help` has the configuration file and the exit codes.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArgs {
+    /// The fault to inject, see `chaos-handler scenarios`; without it, whatever is wrong now is looked at.
+    pub(crate) scenario: Option<String>,
+    /// An argument of the scenario; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
+    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How long the fault lasts [default: --observe and 2 minutes].
+    #[arg(long, value_name = "TIME", requires = "scenario")]
+    pub(crate) duration: Option<Seconds>,
+    /// When the target reverts by itself, counted from the fault's start [default: 5m, or --duration if longer].
+    #[arg(long, value_name = "TIME", requires = "scenario")]
+    pub(crate) max_runtime: Option<Seconds>,
+    /// How long to watch the target as it usually is [default: 20 with a scenario, else 0].
+    #[arg(long, value_name = "TIME", env = "CHAOS_HANDLER_BASELINE")]
+    pub(crate) baseline: Option<Seconds>,
+    /// How long to watch it while something may be wrong [default: 30].
+    #[arg(long, value_name = "TIME", env = "CHAOS_HANDLER_OBSERVE")]
+    pub(crate) observe: Option<Seconds>,
+    /// A log file on the target beyond those that are found; may be repeated.
+    #[arg(long = "log-file", value_name = "FILE", env = "CHAOS_HANDLER_LOG_FILES", value_delimiter = ',')]
+    pub(crate) log_files: Vec<String>,
+    /// A Prometheus endpoint on the target's own loopback.
+    #[arg(long, value_name = "PORT/PATH", env = "CHAOS_HANDLER_METRICS")]
+    pub(crate) metrics: Option<Endpoint>,
+    /// Read these files and directories in place of a machine: *.json, *.prom and *.csv are metrics, the rest logs.
+    #[arg(long, visible_alias = "mock", value_name = "PATH", num_args = 1.., conflicts_with = "scenario")]
+    pub(crate) offline: Vec<PathBuf>,
+    /// Print the events as JSON lines, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Inject the fault without asking.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The machine: `local` is this one.
+    #[arg(long, value_name = "TARGET", default_value = "local", env = "CHAOS_HANDLER_TARGET")]
+    pub(crate) target: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The recorded incident's directory, or the id of one in --incidents.
+    pub(crate) incident: PathBuf,
+    /// Where the outputs go, below the incident's id.
+    #[arg(long, value_name = "DIR", default_value = "replay")]
+    pub(crate) out: PathBuf,
+    /// Print the events as JSON lines, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Json {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The incident's id, or `latest`.
+    #[arg(default_value = "latest")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The incident's id, or `latest`.
+    #[arg(default_value = "latest")]
+    pub(crate) id: String,
+    /// Print where the report is in place of the report.
+    #[arg(long)]
+    pub(crate) path: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// The incident's id, or `latest`.
+    pub(crate) id: String,
+    /// Do not wait until it has ended.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}

@@ -1,0 +1,154 @@
+//! A fault of our own making: which one, with which arguments, and whether a person agrees to it.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    sync::Arc,
+};
+
+use chaos_core::{
+    model::FaultId,
+    scenario::{Script, ScriptFile, ScriptScenario, ScriptState},
+    transport::Transport,
+};
+use chaos_scripts::{SCENARIOS, ScriptInfo};
+
+use super::target;
+use crate::{
+    cli::RunArgs,
+    config::Seconds,
+    exit::{Exit, Failure},
+    output,
+};
+
+/// The argument that has a flag of its own.
+const DURATION: &str = "duration";
+
+/// A fault that is to be injected.
+#[derive(Debug)]
+pub(super) struct Chaos {
+    info: &'static ScriptInfo,
+    set: Vec<(&'static str, u64)>,
+    duration_s: u32,
+    /// When the target reverts by itself.
+    pub(super) max_runtime_s: u32,
+}
+
+impl Chaos {
+    /// Takes what was typed; `None` when no scenario was.
+    ///
+    /// # Errors
+    /// `Usage` when there is no such scenario or argument, or a value can't be.
+    pub(super) fn from_args(args: &RunArgs, observe_s: u32) -> Result<Option<Self>, Failure> {
+        let Some(name) = &args.scenario else { return Ok(None) };
+        let info = SCENARIOS.iter().find(|s| s.name == name).ok_or_else(|| {
+            let known: Vec<_> = SCENARIOS.iter().map(|s| s.name).collect();
+            Failure::usage(format!("unknown scenario {name:?}; known: {}", known.join(", ")))
+        })?;
+        let set = args.set.iter().map(|text| set(info, text)).collect::<Result<Vec<_>, _>>()?;
+        if let Some((key, _)) =
+            set.iter().enumerate().find(|(i, (k, _))| set[..*i].iter().any(|(e, _)| e == k)).map(|f| f.1)
+        {
+            return Err(Failure::usage(format!("{key} is set twice")));
+        }
+        let Seconds(duration_s) = args.duration.unwrap_or(Seconds(observe_s.saturating_add(120).min(86_400)));
+        let Seconds(max_runtime_s) = args.max_runtime.unwrap_or(Seconds(info.default_max_runtime.max(duration_s)));
+        // Without a word on the duration, a short --max-runtime shortens the fault.
+        let duration_s = if args.duration.is_none() { duration_s.min(max_runtime_s) } else { duration_s };
+        if duration_s == 0 || duration_s > max_runtime_s {
+            return Err(Failure::usage(format!(
+                "--duration ({duration_s} s) must be from 1 s to --max-runtime ({max_runtime_s} s), \
+                 when the target reverts by itself"
+            )));
+        }
+        Ok(Some(Self { info, set, duration_s, max_runtime_s }))
+    }
+
+    /// The scenario for the pipeline.
+    pub(super) fn scenario(&self) -> ScriptScenario {
+        let mut args = Vec::new();
+        for (key, value) in &self.set {
+            args.extend([option(key), value.to_string()]);
+        }
+        args.extend([option(DURATION), self.duration_s.to_string()]);
+        let causes = FaultId(self.info.causes.to_owned());
+        ScriptScenario::new(self.info.name, causes, files(), args, self.max_runtime_s)
+    }
+
+    /// Says what will happen to which machine, and asks, unless `yes`.
+    ///
+    /// # Errors
+    /// `Usage` when a person says no, or nobody is there to ask.
+    pub(super) fn confirm(&self, on: &str, baseline_s: u32, yes: bool) -> Result<(), Failure> {
+        let set: String = self.set.iter().map(|(key, value)| format!(", {key}={value}")).collect();
+        let Self { info, duration_s, max_runtime_s, .. } = self;
+        for line in [
+            format!("WARNING: this breaks {} on purpose.", target::described(on)),
+            format!("  fault   {}{set}: {}", info.name, info.summary),
+            format!("  when    {baseline_s} s from now, for at most {duration_s} s"),
+            format!("  revert  when the run ends or is stopped (Ctrl-C); and by the target itself {max_runtime_s} s"),
+            "          after the start, whatever happens to this process".to_owned(),
+        ] {
+            output::note(&line);
+        }
+        if yes {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(Failure::usage("nobody is here to confirm this; --yes does"));
+        }
+        let _ = write!(io::stderr(), "Go on? [y/N] ");
+        let mut answer = String::new();
+        let _ = io::stdin().lock().read_line(&mut answer);
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Failure::usage("not confirmed; nothing was done")),
+        }
+    }
+
+    /// Looks before the baseline whether the fault is there already, rather than after it.
+    ///
+    /// # Errors
+    /// `Conflict` when it is; or why that can't be told.
+    pub(super) async fn check(&self, target: Arc<dyn Transport>) -> Result<(), Failure> {
+        let status = Script::install(target, &files(), self.info.name).await?.status().await?;
+        if status.state == ScriptState::Idle {
+            return Ok(());
+        }
+        let since = status.since.map_or(String::new(), |since| format!(" since {since}"));
+        let name = self.info.name;
+        Err(Failure::new(
+            Exit::Conflict,
+            format!("{name} is on the target already{since}; `chaos-handler cleanup` ends it"),
+        ))
+    }
+}
+
+/// The scripts, for the target.
+pub(super) fn files() -> Vec<ScriptFile> {
+    chaos_scripts::FILES.iter().map(|f| ScriptFile { name: f.name, text: f.text }).collect()
+}
+
+fn option(key: &str) -> String {
+    format!("--{}", key.replace('_', "-"))
+}
+
+fn set(info: &'static ScriptInfo, text: &str) -> Result<(&'static str, u64), Failure> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| Failure::usage(format!("--set wants KEY=VALUE, such as {}=1, not {text:?}", example(info))))?;
+    if key == DURATION {
+        return Err(Failure::usage("the duration has a flag of its own: --duration"));
+    }
+    let known = || info.args.iter().filter(|a| a.name != DURATION);
+    let arg = known().find(|a| a.name == key || a.name.replace('_', "-") == key).ok_or_else(|| {
+        let names: Vec<_> = known().map(|a| a.name).collect();
+        Failure::usage(format!("{} has no argument {key:?}; known: {}", info.name, names.join(", ")))
+    })?;
+    let value = value.parse::<u64>().ok().filter(|v| *v > 0);
+    let value = value.ok_or_else(|| Failure::usage(format!("{} wants a whole number of {}", arg.name, arg.unit)))?;
+    Ok((arg.name, value))
+}
+
+fn example(info: &ScriptInfo) -> &'static str {
+    info.args.iter().find(|a| a.name != DURATION).map_or("key", |a| a.name)
+}

@@ -1,0 +1,183 @@
+//! `list`, `show`, `report` and `stop`: what is stored of incidents, and the end of one that is running.
+
+use std::{fs, path::Path, time::Duration};
+
+use chaos_core::{
+    agents,
+    artifact::{ArtifactName, ArtifactSink as _},
+    chart::visible,
+    error::Error,
+    model::{Incident, IncidentId, Recovery, SCHEMA_VERSION, Status},
+    sinks::{Dir, Summary},
+};
+use serde_json::json;
+
+use super::{existing, find, mark_interrupted};
+use crate::{
+    exit::{Exit, Failure},
+    output,
+};
+
+/// How long a run that was asked to stop may take: a revert, and a report.
+const STOPPING: Duration = Duration::from_secs(150);
+/// Longest text of a cell or of a finding, in characters.
+const MAX_TEXT: usize = 120;
+/// Findings that `show` prints; the report has all.
+const MAX_FINDINGS: usize = 15;
+
+pub(super) fn list(root: &Path, as_json: bool) -> Result<Exit, Failure> {
+    let all = match existing(root)? {
+        Some(dir) => {
+            mark_interrupted(&dir)?;
+            dir.summaries().map_err(|e| Failure::storage(&e))?
+        }
+        None => Vec::new(),
+    };
+    if as_json {
+        output::print_json(&all)?;
+    } else if all.is_empty() {
+        output::note(&format!("there are no incidents in {}", root.display()));
+    } else {
+        output::print(&table(&all))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn table(all: &[Summary]) -> String {
+    let mut text = format!("{:<17} {:<11} {:<19} {:<12} CAUSE\n", "ID", "STATUS", "BEGAN (UTC)", "TARGET");
+    for s in all {
+        let began = s.began.to_string().replace('T', " ");
+        let cause = match (&s.cause, s.confidence) {
+            (Some(cause), Some(p)) => format!("{} ({})", cut(cause), chaos_core::model::Confidence::new(p)),
+            _ => "-".to_owned(),
+        };
+        let (id, status, target) = (s.id.as_str(), s.status.as_str(), cut(&s.target.name));
+        text.push_str(&format!(
+            "{id:<17} {status:<11} {:<19} {target:<12} {cause}\n",
+            began.get(..19).unwrap_or(&began)
+        ));
+    }
+    text
+}
+
+pub(super) async fn show(root: &Path, id: &str, as_json: bool) -> Result<Exit, Failure> {
+    let (dir, id) = find(root, id).await?;
+    mark_interrupted(&dir)?;
+    let incident = read(&dir, &id)?;
+    let files: Vec<String> = dir.list(&id).await?.iter().map(|n| n.as_str().to_owned()).collect();
+    if as_json {
+        output::print_json(&json!({
+            "id": incident.id,
+            "status": incident.status,
+            "reason": incident.reason,
+            "target": incident.target,
+            "began": incident.span.start,
+            "ended": incident.span.end,
+            "cause": incident.diagnosis.as_ref().map(|d| json!({
+                "verdict": d.verdict.id(), "title": d.title, "confidence": d.confidence,
+            })),
+            "culprit": incident.diagnosis.as_ref().and_then(|d| d.culprit.as_ref()).map(|c| json!({
+                "entity": c.entity, "summary": c.summary,
+            })),
+            "findings": incident.findings.iter().map(|(_, f)| json!({
+                "agent": f.agent, "summary": f.summary, "score": f.score, "entity": f.entity, "onset": f.onset,
+            })).collect::<Vec<_>>(),
+            "injection": incident.injection,
+            "errors": incident.errors,
+            "path": dir.path(&id),
+            "files": files,
+        }))?;
+    } else {
+        output::print(&shown(&incident, &dir.path(&id), &files))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn shown(incident: &Incident, path: &Path, files: &[String]) -> String {
+    let mut text = agents::terminal_summary(incident);
+    let took = incident.span.end.since(incident.span.start).as_secs();
+    text.push_str(&format!("  {:<10} {} to {} ({took} s)\n", "Time", incident.span.start, incident.span.end));
+    let mut findings: Vec<_> = incident.findings.iter().map(|(_, f)| f).collect();
+    findings.sort_by(|a, b| b.score.total_cmp(&a.score));
+    if !findings.is_empty() {
+        text.push_str(&format!("\nFindings ({}), strongest first\n", findings.len()));
+    }
+    for finding in findings.iter().take(MAX_FINDINGS) {
+        text.push_str(&format!("  {:.2}  {}\n", finding.score, cut(&finding.summary)));
+    }
+    if findings.len() > MAX_FINDINGS {
+        text.push_str(&format!("  … and {} more, see the report\n", findings.len() - MAX_FINDINGS));
+    }
+    text.push_str(&format!("\nFiles in {}\n", path.display()));
+    for file in files {
+        text.push_str(&format!("  {}\n", visible(file)));
+    }
+    text
+}
+
+pub(super) async fn report(root: &Path, id: &str, path_only: bool) -> Result<Exit, Failure> {
+    let (dir, id) = find(root, id).await?;
+    let name = ArtifactName::new("report.md")?;
+    let path = dir.path(&id).join(name.as_str());
+    if !path.exists() {
+        let why = if dir.is_running(&id) { "it is still running" } else { "it ended before there was one" };
+        return Err(Failure::new(Exit::NotFound, format!("{id} has no report: {why}")));
+    }
+    if path_only {
+        output::print(&format!("{}\n", path.display()))?;
+    } else {
+        let bytes = dir.read(&id, &name).await.map_err(|e| Failure::storage(&e))?;
+        output::print(&String::from_utf8_lossy(&bytes))?;
+    }
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn stop(root: &Path, id: &str, wait: bool) -> Result<Exit, Failure> {
+    let (dir, id) = find(root, id).await?;
+    dir.request_stop(&id)?;
+    output::note(&format!("asked {id} to stop: it reverts what it injected, and reports what it knows"));
+    if !wait {
+        return Ok(Exit::Ok);
+    }
+    let ended = async {
+        while dir.is_running(&id) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    if tokio::time::timeout(STOPPING, ended).await.is_err() {
+        return Err(Failure::new(Exit::Conflict, format!("{id} is still running after {} s", STOPPING.as_secs())));
+    }
+    mark_interrupted(&dir)?;
+    let incident = read(&dir, &id)?;
+    output::print(&agents::terminal_summary(&incident))?;
+    let reverted = incident.injection.as_ref().is_none_or(|i| i.recovery == Recovery::Proven);
+    let died = incident.status == Status::Interrupted;
+    Ok(if reverted && !died { Exit::Ok } else { Exit::NotReverted })
+}
+
+/// Reads `incident.json`.
+fn read(dir: &Dir, id: &IncidentId) -> Result<Incident, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema_version: u32,
+    }
+    let path = dir.path(id).join("incident.json");
+    let bytes = fs::read(&path).map_err(|e| Failure::from(Error::storage("read", &path, e)))?;
+    let damaged = |e| Failure::new(Exit::Storage, format!("{} can't be understood: {e}", path.display()));
+    let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
+    if head.schema_version > SCHEMA_VERSION {
+        return Err(Failure::new(
+            Exit::Target,
+            format!("{} was written by a newer version; update to read it", path.display()),
+        ));
+    }
+    serde_json::from_slice(&bytes).map_err(damaged)
+}
+
+fn cut(text: &str) -> String {
+    let text = visible(text);
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}

@@ -1,0 +1,114 @@
+//! `run`: answers an incident on a target or from files, after injecting a fault where one was asked for.
+
+use std::{path::PathBuf, sync::Arc};
+
+use chaos_core::{
+    clock::{Clock, SystemClock},
+    error::{Error, ErrorKind},
+    model::{RunOptions, Status},
+    pipeline::Pipeline,
+    sinks::Dir,
+    transport::Transport,
+    transports::Files,
+};
+
+use super::{
+    chaos::Chaos,
+    follow::{Ended, Follow},
+    mark_interrupted, target,
+};
+use crate::{
+    cli::RunArgs,
+    config::{Config, Endpoint, Seconds},
+    exit::{Exit, Failure},
+    output,
+    progress::Display,
+    signals::Signals,
+};
+
+/// What is watched before a fault, and after.
+const BASELINE: Seconds = Seconds(20);
+const OBSERVE: Seconds = Seconds(30);
+
+pub(super) async fn run(args: RunArgs, config: Config, root: PathBuf) -> Result<Exit, Failure> {
+    let options = options(&args, &config)?;
+    let chaos = Chaos::from_args(&args, options.observe_s)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let target: Arc<dyn Transport> = match args.offline.as_slice() {
+        [] => target::open(&args.target.target, clock.clone())?,
+        paths => Arc::new(Files::open(paths, clock.clone())?),
+    };
+    let dir = Arc::new(Dir::open(root).map_err(|e| Failure::storage(&e))?);
+    mark_interrupted(&dir)?;
+    if let Some(chaos) = &chaos {
+        chaos.confirm(&args.target.target, options.baseline_s, args.yes)?;
+        chaos.check(target.clone()).await?;
+    }
+    let signals =
+        Signals::catch().map_err(|e| Error::new(ErrorKind::Internal, "cannot listen for signals").because(e))?;
+    let display = Display::new(args.json, &options);
+    let mut pipeline = Pipeline::new(target, clock, dir.clone(), options);
+    if let Some(chaos) = &chaos {
+        pipeline = pipeline.with_scenario(Arc::new(chaos.scenario()));
+    }
+    if let Some(webhook) = config.slack_webhook {
+        pipeline = pipeline.with_notifier("Slack", Arc::new(webhook));
+    }
+    let run = pipeline.start().await.map_err(|e| Failure::storage(&e))?;
+    let max_runtime_s = chaos.map(|c| c.max_runtime_s);
+    let ended = Follow { dir: &dir, display, max_runtime_s, signals }.until_over(run).await?;
+    conclude(&ended, &dir, args.json)?;
+    Ok(ended.exit())
+}
+
+/// Flags and environment, then the file, then defaults.
+fn options(args: &RunArgs, config: &Config) -> Result<RunOptions, Failure> {
+    let is_chaos = args.scenario.is_some();
+    // The file's baseline is for faults of ours: before an incident that is there already nothing is as usual.
+    let usual = if is_chaos { config.baseline.unwrap_or(BASELINE) } else { Seconds(0) };
+    let Seconds(baseline_s) = args.baseline.unwrap_or(usual);
+    let Seconds(observe_s) = args.observe.or(config.observe).unwrap_or(OBSERVE);
+    if observe_s == 0 && args.offline.is_empty() {
+        return Err(Failure::usage("--observe must be at least 1 s: without observation there is no evidence"));
+    }
+    let log_files = if args.log_files.is_empty() { &config.log_files } else { &args.log_files };
+    let absolute = |file: &String| {
+        let path = std::path::absolute(file).map_err(|e| Failure::usage(format!("log file {file:?}: {e}")))?;
+        path.into_os_string().into_string().map_err(|_| Failure::usage(format!("log file {file:?} is not UTF-8")))
+    };
+    Ok(RunOptions {
+        baseline_s,
+        observe_s,
+        log_files: log_files.iter().map(absolute).collect::<Result<_, _>>()?,
+        metrics_endpoint: args
+            .metrics
+            .as_ref()
+            .or(config.metrics.as_ref())
+            .map(|Endpoint(port, path)| (*port, path.clone())),
+    })
+}
+
+/// Prints the conclusion and where the files are, and what could not be written.
+pub(super) fn conclude(ended: &Ended, dir: &Dir, json: bool) -> Result<(), Failure> {
+    let incident = &ended.outcome.incident;
+    let path = dir.path(&incident.id);
+    if let Some(e) = &ended.outcome.storage_error {
+        output::note(&format!("error: not everything could be stored: {e}"));
+    }
+    if json {
+        return Ok(());
+    }
+    if let (Status::Failed, Some(reason)) = (incident.status, &incident.reason) {
+        output::note(&format!("error: {reason}"));
+    }
+    let mut text = chaos_core::agents::terminal_summary(incident);
+    let has_fix = incident.plans.first().is_some_and(|plan| !plan.actions.is_empty());
+    for (label, name, wanted) in [("Report", "report.md", true), ("Script", "fix.sh", has_fix), ("All files", "", true)]
+    {
+        let file = path.join(name);
+        if wanted && file.exists() {
+            text.push_str(&format!("  {label:<10} {}\n", file.display()));
+        }
+    }
+    output::print(&text)
+}

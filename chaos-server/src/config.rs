@@ -1,0 +1,203 @@
+//! Settings from outside the command line: the configuration file, and the types that flags and file share.
+//!
+//! Precedence is flags, then `CHAOS_HANDLER_*`, then the file, then defaults. clap does the first two.
+
+use std::{
+    env, fmt, fs, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{exit::Failure, slack::Webhook};
+
+/// The file in the working directory.
+const HERE: &str = "chaos-handler.toml";
+/// Where the webhook is taken from; it is no flag, because everybody on a machine sees the flags of a process.
+const WEBHOOK: &str = "CHAOS_HANDLER_SLACK_WEBHOOK";
+
+/// What the file can say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The directory of incidents.
+    pub(crate) incidents: Option<PathBuf>,
+    /// Seconds to watch before a fault is injected.
+    pub(crate) baseline: Option<Seconds>,
+    /// Seconds to watch while something may be wrong.
+    pub(crate) observe: Option<Seconds>,
+    /// Log files beyond those that are found.
+    #[serde(default)]
+    pub(crate) log_files: Vec<String>,
+    /// A metrics endpoint on the target.
+    pub(crate) metrics: Option<Endpoint>,
+    /// Who is told.
+    #[serde(default, deserialize_with = "parsed")]
+    pub(crate) slack_webhook: Option<Webhook>,
+}
+
+impl Config {
+    /// Reads `file`, or else the one in the working directory, or else the user's own; then the webhook from the
+    /// environment.
+    ///
+    /// # Errors
+    /// `Usage` when `file` is missing, or what was found can't be understood.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, Failure> {
+        let mut config = match file {
+            Some(file) => Self::read(file)?
+                .ok_or_else(|| Failure::usage(format!("the configuration file is missing: {}", file.display())))?,
+            None => {
+                let home = user_file();
+                let found = Self::read(Path::new(HERE))?;
+                match (found, home) {
+                    (Some(config), _) => config,
+                    (None, Some(home)) => Self::read(&home)?.unwrap_or_default(),
+                    (None, None) => Self::default(),
+                }
+            }
+        };
+        if let Some(text) = env::var_os(WEBHOOK).filter(|t| !t.is_empty()) {
+            let webhook = text.to_str().unwrap_or_default().parse();
+            config.slack_webhook = Some(webhook.map_err(|e| Failure::usage(format!("{WEBHOOK}: {e}")))?);
+        }
+        Ok(config)
+    }
+
+    fn read(file: &Path) -> Result<Option<Self>, Failure> {
+        match fs::read_to_string(file) {
+            Ok(text) => Self::parse(&text)
+                .map(Some)
+                .map_err(|(line, why)| Failure::usage(format!("{}, line {line}: {why}", file.display()))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Failure::usage(format!("cannot read the configuration file {}: {e}", file.display()))),
+        }
+    }
+
+    /// The line, from 1, comes with the reason.
+    fn parse(text: &str) -> Result<Self, (usize, String)> {
+        toml::from_str(text).map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            // Its message alone: all of it would quote the line, in which there may be a secret.
+            (before.matches('\n').count() + 1, e.message().replace('\n', "; "))
+        })
+    }
+}
+
+fn user_file() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+    Some(base.join("chaos-handler/config.toml"))
+}
+
+fn parsed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Webhook>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
+}
+
+/// A duration in whole seconds: `90`, `90s`, `2m`, `1h`; at most a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Seconds(pub(crate) u32);
+
+const DAY: u32 = 24 * 60 * 60;
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let (digits, unit) = match text.char_indices().last() {
+            Some((at, 's')) => (&text[..at], 1),
+            Some((at, 'm')) => (&text[..at], 60),
+            Some((at, 'h')) => (&text[..at], 3600),
+            _ => (text, 1),
+        };
+        let number = if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse::<u32>().ok() } else { None };
+        let seconds = number.and_then(|n| n.checked_mul(unit)).filter(|s| *s <= DAY);
+        seconds.map(Self).ok_or_else(|| "want a duration such as 90, 90s or 2m, at most 24h".to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Seconds;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("seconds, or a duration such as \"90s\" or \"2m\"")
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Seconds, E> {
+                self.visit_str(&n.to_string())
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A metrics endpoint on the target's loopback: `9100`, or `9100/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint(pub(crate) u16, pub(crate) String);
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (port, path) = text.split_once('/').map_or((text, "metrics"), |(port, path)| (port, path));
+        let is_path = path.bytes().all(|b| b.is_ascii_graphic());
+        match port.parse::<u16>() {
+            Ok(port) if port > 0 && is_path => Ok(Self(port, format!("/{path}"))),
+            _ => Err("want a port and a path on the target, such as 9100/metrics".to_owned()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_seconds_minutes_or_hours() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("2m", 120), ("1h", 3600), (" 0 ", 0)] {
+            assert_eq!(text.parse(), Ok(Seconds(seconds)), "{text}");
+        }
+        for bad in ["", "s", "-1", "+1", "1.5m", "2d", "25h", "99999999999", "2 m x", "٣"] {
+            assert!(bad.parse::<Seconds>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_port_and_a_path() {
+        assert_eq!("9100".parse(), Ok(Endpoint(9100, "/metrics".into())));
+        assert_eq!("80/a/b".parse(), Ok(Endpoint(80, "/a/b".into())));
+        for bad in ["", "0/x", "65536", "x/metrics", "80/a b", "80/a\r\nHost: x"] {
+            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_keys_are_understood() {
+        let text = "incidents = 'x'\nbaseline = 10\nobserve = '2m'\nlog_files = ['/a']\nmetrics = '9100'\n\
+                    slack_webhook = 'https://hooks.slack.com/x'\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!((config.baseline, config.observe), (Some(Seconds(10)), Some(Seconds(120))));
+        assert!(config.slack_webhook.is_some());
+    }
+
+    #[test]
+    fn an_error_has_its_line_and_not_the_secret() {
+        let (line, why) = Config::parse("observe = 30\nslack_webhook = 'http://example.com/secret'\n").unwrap_err();
+        assert_eq!(line, 2);
+        assert!(why.contains("https://") && !why.contains("secret"), "{why}");
+        let (line, why) = Config::parse("\n\nbase_line = 1\n").unwrap_err();
+        assert_eq!(line, 3);
+        assert!(why.contains("unknown field `base_line`") && why.contains("baseline"), "{why}");
+    }
+}

@@ -1,0 +1,103 @@
+//! How the process ends: the exit codes, and the one table from [`ErrorKind`] to them.
+
+use std::process::ExitCode;
+
+use chaos_core::error::{Error, ErrorKind};
+
+use crate::output;
+
+/// What the exit codes mean, for `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+    0  it went through, whatever the diagnosis
+    1  a defect of chaos-handler
+    2  wrong usage or configuration, or chaos that nobody confirmed
+    3  the target can't be reached, says no, or can't do it
+    4  something that was named does not exist
+    5  something is in the way: it is running already, or not running
+    6  storage: not writable or full (the run still ended and reverted)
+    7  there was no evidence: the run failed
+    8  a fault is not proven to be reverted
+  129  stopped by SIGHUP
+  130  stopped by SIGINT (Ctrl-C)
+  143  stopped by SIGTERM or by `chaos-handler stop`";
+
+/// An exit code, see [`HELP`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok = 0,
+    Internal = 1,
+    Usage = 2,
+    Target = 3,
+    NotFound = 4,
+    Conflict = 5,
+    Storage = 6,
+    NoEvidence = 7,
+    NotReverted = 8,
+    Hangup = 129,
+    Interrupt = 130,
+    Terminate = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<ErrorKind> for Exit {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::InvalidInput | ErrorKind::Refused => Self::Usage,
+            ErrorKind::Unsupported
+            | ErrorKind::Denied
+            | ErrorKind::Unreachable
+            | ErrorKind::Busy
+            | ErrorKind::Deadline
+            | ErrorKind::OutputLimit
+            | ErrorKind::CommandFailed
+            | ErrorKind::NotRecorded => Self::Target,
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Conflict => Self::Conflict,
+            ErrorKind::Storage => Self::Storage,
+            ErrorKind::Stopped => Self::Terminate,
+            // A kind that is newer than this table is a defect until it is in it.
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// Wrong usage or configuration.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Our own files can't be written or read, whatever the reason: `Denied` and `NotFound` say the same of a target.
+    pub(crate) fn storage(error: &Error) -> Self {
+        Self::new(Exit::Storage, error.to_string())
+    }
+
+    /// Says it in one line on standard error.
+    pub(crate) fn say(&self) -> Exit {
+        output::note(&format!("error: {}", self.message));
+        self.exit
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error.kind().into(), error.to_string())
+    }
+}
