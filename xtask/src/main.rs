@@ -11,7 +11,7 @@ const HELP: &str = "cargo xtask <command>
   test       all tests of the workspace, the examples, and the shell scripts' own
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core
   bench      the measurements that README quotes, each printed with its machine
-  examples   records the incidents of examples/incidents anew on this machine (injects faults here!)
+  examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written
 ";
 
 fn main() -> ExitCode {
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         "test" => run::test(),
         "lint" => run::lint(),
         "bench" => bench::all(),
-        "examples" => examples::record(),
+        "examples" => examples::renew(),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);

@@ -35,7 +35,14 @@ pub(crate) fn test() -> Done {
 pub(crate) fn lint() -> Done {
     run(command("cargo").args(["fmt", "--all", "--check"]))?;
     run(command("cargo").args([
-        "clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings",
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
     ]))?;
     let mut docs = command("cargo");
     docs.args(["doc", "--workspace", "--no-deps", "--all-features", "--locked"]).env("RUSTDOCFLAGS", "-D warnings");

@@ -18,7 +18,7 @@ pub(super) const UNKNOWN_SHOWS: f64 = 0.06;
 /// P(nothing at all is abnormal | unknown trouble).
 pub(super) const UNKNOWN_UNSEEN: f64 = 0.10;
 /// P(an abnormality of score 0.5 that no symptom describes | healthy); ten times less for each half of a point more.
-pub(super) const STRAY_HEALTHY: f64 = 0.02;
+pub(super) const STRAY_HEALTHY: f64 = 0.012;
 /// The same for unknown trouble and for a known fault.
 pub(super) const STRAY_UNKNOWN: f64 = 0.35;
 pub(super) const STRAY_FAULT: f64 = 0.08;

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{
-    belief::{Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, State, UNKNOWN_EXPLAINS, UNKNOWN_SHOWS, UNKNOWN_UNSEEN},
+    belief::{
+        Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, State, UNKNOWN_EXPLAINS, UNKNOWN_SHOWS,
+        UNKNOWN_UNSEEN,
+    },
     culprit,
 };
 use crate::{
