@@ -1,5 +1,7 @@
 //! The command line as a user meets it: the built binary, in a directory of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -295,6 +297,22 @@ fn a_replay_never_replaces_a_recording() {
     let ran = place.run(&["replay", &id, "--out", "incidents"]);
     assert!(ran.code == 5 && ran.err.contains("--out"), "{ran:?}");
     assert!(before == contents(&place.path("incidents")));
+}
+
+#[test]
+fn a_fault_that_was_not_reverted_when_recorded_is_no_failure_of_the_replay() {
+    let place = Place::new();
+    let id = place.recorded();
+    let file = format!("incidents/{id}/recording/run.json");
+    let mut run = place.json(&file);
+    run["injection"] = serde_json::json!({
+        "scenario": "disk_fill", "args": "", "causes": "disk_space", "started": run["began"], "fires_at": run["began"],
+        "reverted": run["began"], "recovery": { "state": "not_recovered", "why": "still there" },
+    });
+    fs::write(place.path(&file), run.to_string()).unwrap();
+    let ran = place.run(&["replay", &id]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("NOT RECOVERED"), "{ran:?}");
 }
 
 #[test]
