@@ -387,6 +387,23 @@ fn a_reader_that_goes_away_is_no_failure() {
     }
 }
 
+/// A small file system of its own, gone again however the test ends.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&at).status();
+        mount.is_ok_and(|status| status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
 #[test]
 fn a_full_disk_ends_the_run_without_a_panic() {
     if !rustix::process::geteuid().is_root() {
@@ -394,19 +411,15 @@ fn a_full_disk_ends_the_run_without_a_panic() {
         return;
     }
     let place = Place::new();
-    let small = place.path("small");
-    fs::create_dir(&small).unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&small).status();
-    if !mount.is_ok_and(|status| status.success()) {
+    let Some(small) = Small::mount(place.path("small")) else {
         eprintln!("skipped: a small file system can't be mounted here");
         return;
-    }
+    };
     fs::write(place.path("in/long.log"), LOG.repeat(20_000)).unwrap();
     let ran = place.run(&["run", "--offline", "in", "--incidents", "small"]);
     let listed = place.run(&["list", "--incidents", "small"]);
     let id = listed.out.lines().last().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
-    let trace = fs::read(small.join(&id).join("trace.json")).unwrap_or_default();
-    assert!(Command::new("umount").arg(&small).status().unwrap().success());
+    let trace = fs::read(small.0.join(&id).join("trace.json")).unwrap_or_default();
     assert_eq!(ran.code, 6, "{ran:?}");
     assert!(ran.err.contains("No space left on device"), "{ran:?}");
     assert!(ran.out.contains("Cause"), "what is known is told all the same: {ran:?}");
