@@ -11,23 +11,23 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  chaos-handler run                             what is wrong with this machine right now?
-  chaos-handler run --offline app.log m.prom    the same of files, without a machine
-  chaos-handler run cpu_spike --set load=2      break this machine, diagnose it blind, revert
-  chaos-handler show latest                     what came out
-  chaos-handler report latest | less            the post-mortem
-  chaos-handler replay inc-20261124-001         think it all over again, to the same bytes
-  chaos-handler cleanup                         end every fault of ours, and prove it";
+  chaos-handler run                        what is wrong with this machine?
+  chaos-handler run --offline logs/ m.prom the same of files, with no machine
+  chaos-handler run cpu_spike --set load=2 break it, diagnose blind, revert
+  chaos-handler show                       what came out of the latest run
+  chaos-handler report | less              its post-mortem
+  chaos-handler replay inc-20261124-001    think again, to the same bytes
+  chaos-handler cleanup                    end all faults of ours, proven";
 
 const CONFIGURATION: &str = "\
-Configuration: --config FILE, else ./chaos-handler.toml, else ~/.config/chaos-handler/config.toml:
+Configuration, by default ./chaos-handler.toml or ~/.config/chaos-handler/config.toml:
   incidents = \"incidents\"         # directory of incidents
-  baseline = \"20s\"                # before a fault of ours; without one there is no baseline
+  baseline = \"20s\"                # only for runs with a scenario
   observe = 30
   log_files = [\"/var/log/app.log\"]
   metrics = \"9100/metrics\"        # an endpoint on the target
-  slack_webhook = \"https://…\"     # better in CHAOS_HANDLER_SLACK_WEBHOOK
-Flags come first, then CHAOS_HANDLER_* variables, then the file, then defaults.";
+  slack_webhook = \"https://…\"     # or CHAOS_HANDLER_SLACK_WEBHOOK
+Flags come first, then CHAOS_HANDLER_* variables, then the file.";
 
 /// Answers incidents on Linux hosts.
 ///
@@ -42,10 +42,24 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Configuration file, in place of the one that is found.
-    #[arg(long, global = true, help_heading = "Global options", value_name = "FILE", env = "CHAOS_HANDLER_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "FILE",
+        env = "CHAOS_HANDLER_CONFIG",
+        hide_env_values = true
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Directory of incidents [default: incidents].
-    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR", env = "CHAOS_HANDLER_INCIDENTS")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "DIR",
+        env = "CHAOS_HANDLER_INCIDENTS",
+        hide_env_values = true
+    )]
     pub(crate) incidents: Option<PathBuf>,
 }
 
@@ -101,16 +115,22 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", requires = "scenario")]
     pub(crate) max_runtime: Option<Seconds>,
     /// How long to watch the target as it usually is [default: 20 with a scenario, else 0].
-    #[arg(long, value_name = "TIME", env = "CHAOS_HANDLER_BASELINE")]
+    #[arg(long, value_name = "TIME", env = "CHAOS_HANDLER_BASELINE", hide_env_values = true)]
     pub(crate) baseline: Option<Seconds>,
     /// How long to watch it while something may be wrong [default: 30].
-    #[arg(long, value_name = "TIME", env = "CHAOS_HANDLER_OBSERVE")]
+    #[arg(long, value_name = "TIME", env = "CHAOS_HANDLER_OBSERVE", hide_env_values = true)]
     pub(crate) observe: Option<Seconds>,
     /// A log file on the target beyond those that are found; may be repeated.
-    #[arg(long = "log-file", value_name = "FILE", env = "CHAOS_HANDLER_LOG_FILES", value_delimiter = ',')]
+    #[arg(
+        long = "log-file",
+        value_name = "FILE",
+        env = "CHAOS_HANDLER_LOG_FILES",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub(crate) log_files: Vec<String>,
     /// A Prometheus endpoint on the target's own loopback.
-    #[arg(long, value_name = "PORT/PATH", env = "CHAOS_HANDLER_METRICS")]
+    #[arg(long, value_name = "PORT/PATH", env = "CHAOS_HANDLER_METRICS", hide_env_values = true)]
     pub(crate) metrics: Option<Endpoint>,
     /// Read these files and directories in place of a machine: *.json, *.prom and *.csv are metrics, the rest logs.
     #[arg(long, visible_alias = "mock", value_name = "PATH", num_args = 1.., conflicts_with = "scenario")]
@@ -126,7 +146,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The machine: `local` is this one.
-    #[arg(long, value_name = "TARGET", default_value = "local", env = "CHAOS_HANDLER_TARGET")]
+    #[arg(long, value_name = "TARGET", default_value = "local", env = "CHAOS_HANDLER_TARGET", hide_env_values = true)]
     pub(crate) target: String,
 }
 

@@ -42,9 +42,12 @@ impl Display {
         let how = if json {
             How::Json
         } else if output::is_live() {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let (bar, colored) = (ProgressBar::hidden(), output::is_colored());
+            // Before it is seen: its usual style is a bar.
+            bar.set_style(moving(None, colored));
+            bar.set_draw_target(ProgressDrawTarget::stderr());
             bar.enable_steady_tick(Duration::from_millis(120));
-            How::Live { bar, colored: output::is_colored() }
+            How::Live { bar, colored }
         } else {
             How::Plain
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chaos_core::{
     error::{Error, ErrorKind},
-    model::{EventType, Phase, Recovery, Status, Timestamp, TraceEvent},
+    model::{EventType, Injection, Phase, Recovery, Status, Timestamp, TraceEvent},
     pipeline::{Outcome, Run},
     sinks::Dir,
 };
@@ -31,6 +31,8 @@ pub(super) struct Follow<'a> {
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     asked: Option<Asked>,
+    /// Whether a fault was to be injected, rather than the story of one told again.
+    is_chaos: bool,
     /// Why the fault could not be injected.
     injecting: Option<ErrorKind>,
 }
@@ -74,7 +76,7 @@ impl Follow<'_> {
         }
         self.display.finish();
         let outcome = run.outcome().await?;
-        Ok(Ended { outcome, asked, injecting })
+        Ok(Ended { outcome, asked, is_chaos: self.max_runtime_s.is_some(), injecting })
     }
 
     fn stop(&self, run: &Run, stopping: &mut bool, armed: bool) {
@@ -117,22 +119,47 @@ fn failed_to_inject(event: &TraceEvent) -> Option<ErrorKind> {
 impl Ended {
     /// The exit code: what a person has to act upon goes first.
     pub(super) fn exit(&self) -> Exit {
-        let incident = &self.outcome.incident;
-        let injection = incident.injection.as_ref();
-        if injection.is_some_and(|i| i.recovery != Recovery::Proven) {
+        let status = self.outcome.incident.status;
+        if self.injection().is_some_and(|i| i.recovery != Recovery::Proven) {
             Exit::NotReverted
         } else if let Some(asked) = self.asked {
             asked.exit()
-        } else if incident.status == Status::Stopped {
+        } else if status == Status::Stopped {
             Exit::Terminate
         } else if self.outcome.storage_error.is_some() {
             Exit::Storage
-        } else if incident.status != Status::Completed {
+        } else if status != Status::Completed {
             Exit::NoEvidence
-        } else if injection.is_some_and(|i| i.started.is_none()) {
+        } else if self.injection().is_some_and(|i| i.started.is_none()) {
             self.injecting.map_or(Exit::Target, Exit::from)
         } else {
             Exit::Ok
         }
+    }
+
+    /// What went wrong as a whole, one line each.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let incident = &self.outcome.incident;
+        let mut all = Vec::new();
+        if let Some(e) = &self.outcome.storage_error {
+            all.push(format!("not everything could be stored: {e}"));
+        }
+        if let (Status::Failed, Some(reason)) = (incident.status, &incident.reason) {
+            all.push(reason.clone());
+        }
+        match self.injection() {
+            Some(i) if i.recovery != Recovery::Proven => {
+                all.push("the fault is not proven to be reverted; `chaos-handler cleanup` tries again".to_owned());
+            }
+            Some(i) if i.started.is_none() && incident.status == Status::Completed => {
+                all.push("the fault could not be injected, so this is about the target as it is".to_owned());
+            }
+            _ => {}
+        }
+        all
+    }
+
+    fn injection(&self) -> Option<&Injection> {
+        self.outcome.incident.injection.as_ref().filter(|_| self.is_chaos)
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use chaos_core::{
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind},
-    model::{RunOptions, Status},
+    model::RunOptions,
     pipeline::Pipeline,
     sinks::Dir,
     transport::Transport,
@@ -88,23 +88,19 @@ fn options(args: &RunArgs, config: &Config) -> Result<RunOptions, Failure> {
     })
 }
 
-/// Prints the conclusion and where the files are, and what could not be written.
+/// Says what went wrong as a whole, and prints the conclusion and where it is told at length.
 pub(super) fn conclude(ended: &Ended, dir: &Dir, json: bool) -> Result<(), Failure> {
     let incident = &ended.outcome.incident;
     let path = dir.path(&incident.id);
-    if let Some(e) = &ended.outcome.storage_error {
-        output::note(&format!("error: not everything could be stored: {e}"));
+    for complaint in ended.complaints() {
+        output::note(&format!("error: {complaint}"));
     }
     if json {
         return Ok(());
     }
-    if let (Status::Failed, Some(reason)) = (incident.status, &incident.reason) {
-        output::note(&format!("error: {reason}"));
-    }
     let mut text = chaos_core::agents::terminal_summary(incident);
     let has_fix = incident.plans.first().is_some_and(|plan| !plan.actions.is_empty());
-    for (label, name, wanted) in [("Report", "report.md", true), ("Script", "fix.sh", has_fix), ("All files", "", true)]
-    {
+    for (label, name, wanted) in [("Report", "report.md", true), ("Script", "fix.sh", has_fix)] {
         let file = path.join(name);
         if wanted && file.exists() {
             text.push_str(&format!("  {label:<10} {}\n", file.display()));
