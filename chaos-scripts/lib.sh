@@ -57,18 +57,19 @@ have() { command -v "$1" >/dev/null 2>&1; }
 is_plain_path() { [[ $1 == /* && $1 != *[[:cntrl:]]* ]]; }
 
 place_state() {
-  local state logs
+  local state
   if [[ -n ${CHAOS_STATE_DIR:-} ]]; then
     is_plain_path "$CHAOS_STATE_DIR" ||
       die $BAD_ARGUMENTS "CHAOS_STATE_DIR: must be an absolute path without control characters"
-    state=$CHAOS_STATE_DIR logs=$state
+    state=$CHAOS_STATE_DIR
   elif ((EUID == 0)); then
-    state=/var/run logs=/var/log
+    state=/var/run
   else
-    state=${XDG_RUNTIME_DIR:-/tmp/chaos-$UID} logs=$state
+    state=${XDG_RUNTIME_DIR:-/tmp/chaos-$UID}
   fi
   STATE_DIR=$state
-  PIDFILE=$state/chaos-$SCENARIO.pid LOCKFILE=$state/chaos-$SCENARIO.lock LOG=$logs/chaos-$SCENARIO.log
+  # Our log is not in /var/log: who diagnoses reads that, and must not find our own account of the fault there.
+  PIDFILE=$state/chaos-$SCENARIO.pid LOCKFILE=$state/chaos-$SCENARIO.lock LOG=$state/chaos-$SCENARIO.log
 }
 
 # A directory that others can write to could swap our record for theirs.

@@ -5,8 +5,8 @@ use super::{
     entry::{MetricMatch, Symptom},
 };
 use crate::{
-    analysis::metrics::is_redundant,
-    model::{Finding, Observation, Signal},
+    analysis::metrics::{has_limit, is_redundant},
+    model::{Change, Finding, Observation, Signal},
 };
 
 /// Whether this finding shows this symptom. Findings below [`NOTABLE`] show nothing.
@@ -36,10 +36,16 @@ pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
 /// Whether the evidence would show this symptom if it were there. What could not be seen is not absent.
 pub(crate) fn is_observable(symptom: &Symptom, seen: &Observation) -> bool {
     if let Some(m) = &symptom.metric {
+        // Without a baseline a change that came before us is no change: only limits and trends can be told.
+        let told = |name: &str| {
+            seen.baseline.is_some()
+                || m.change.iter().all(|c| matches!(c, Change::TrendUp | Change::TrendDown))
+                || (m.change.contains(&Change::Saturated) && has_limit(name))
+        };
         // Detectors pass over a series that only repeats another one.
-        return seen
-            .series()
-            .any(|(_, s)| is_like(&m.name, &s.name) && permits(m, |key| s.attribute(key)) && !is_redundant(s));
+        return seen.series().any(|(_, s)| {
+            is_like(&m.name, &s.name) && permits(m, |key| s.attribute(key)) && !is_redundant(s) && told(&s.name)
+        });
     }
     symptom.log.is_some() && seen.logs().next().is_some()
 }

@@ -45,23 +45,26 @@ pub(crate) struct Flushed {
 pub(crate) enum Timeline {
     /// The clock.
     Live(Arc<dyn Clock>),
-    /// The recorded trace: the nth event of an agent and type gets the time that it had.
-    Recorded { lanes: BTreeMap<(AgentName, &'static str), VecDeque<Timestamp>>, last: Timestamp },
+    /// The recorded trace: the nth event of an agent and type gets the time and the place that it had.
+    Recorded { lanes: BTreeMap<(AgentName, &'static str), VecDeque<Place>>, last: Place },
 }
+
+/// When an event happened, and as the how manieth of all.
+pub(crate) type Place = (Timestamp, u64);
 
 impl Timeline {
     pub(crate) fn recorded(trace: &[TraceEvent]) -> Self {
-        let mut lanes: BTreeMap<_, VecDeque<Timestamp>> = BTreeMap::new();
+        let mut lanes: BTreeMap<_, VecDeque<Place>> = BTreeMap::new();
         for event in trace {
-            lanes.entry((event.agent.clone(), lane(event.kind))).or_default().push_back(event.timestamp);
+            lanes.entry((event.agent.clone(), lane(event.kind))).or_default().push_back((event.timestamp, event.seq));
         }
-        let last = trace.iter().map(|e| e.timestamp).min().unwrap_or_default();
+        let last = (trace.iter().map(|e| e.timestamp).min().unwrap_or_default(), 0);
         Self::Recorded { lanes, last }
     }
 
-    fn stamp(&mut self, agent: &AgentName, kind: EventType) -> Timestamp {
+    fn stamp(&mut self, agent: &AgentName, kind: EventType) -> Place {
         match self {
-            Self::Live(clock) => clock.now(),
+            Self::Live(clock) => (clock.now(), 0),
             Self::Recorded { lanes, last } => {
                 let lane = lanes.get_mut(&(agent.clone(), lane(kind)));
                 // An event that was not there when it was recorded happens when the one before it did.
@@ -131,8 +134,8 @@ impl Writer {
 
     async fn event(&mut self, emitted: Emitted) -> Timestamp {
         let Emitted { agent, kind, content, data } = emitted;
-        let timestamp = self.timeline.stamp(&agent, kind);
-        let event = TraceEvent { seq: 0, timestamp, phase: self.phase, agent, kind, content, data };
+        let (timestamp, seq) = self.timeline.stamp(&agent, kind);
+        let event = TraceEvent { seq, timestamp, phase: self.phase, agent, kind, content, data };
         // In a replay, collectors run through at once; their events are put in order when all are there.
         if matches!(self.timeline, Timeline::Recorded { .. }) && self.phase < Phase::Detect {
             self.held.push(event);
@@ -142,12 +145,12 @@ impl Writer {
         timestamp
     }
 
-    /// Writes what was held in the order of time; at one instant in the order of registration. The phase of each is
-    /// the one that had begun by then.
+    /// Writes what was held in the order that it had; what is new, at one instant, in the order of registration. The
+    /// phase of each is the one that had begun by then.
     async fn release(&mut self) {
         let mut held = std::mem::take(&mut self.held);
         let place = |name: &AgentName| self.order.iter().position(|n| n == name).unwrap_or(usize::MAX);
-        held.sort_by_key(|e| (e.timestamp, place(&e.agent)));
+        held.sort_by_key(|e| (e.timestamp, e.seq, place(&e.agent)));
         let mut phase = held.first().map_or(self.phase, |e| e.phase);
         for mut event in held {
             if event.kind == EventType::Phase {

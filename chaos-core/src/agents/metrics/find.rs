@@ -19,6 +19,9 @@ use crate::{
 const MAX_FINDINGS: usize = 40;
 /// What scores less is not worth a reader's time.
 const LEAST: f64 = 0.2;
+/// What part of all CPUs is a large share for one group of processes, and what a finding about it scores at least.
+const LARGE_SHARE: f64 = 0.2;
+const LARGE_SHARE_SCORE: f64 = 0.5;
 /// Members of a group of processes that are cited, the largest users first.
 const MAX_CITED: usize = 8;
 
@@ -27,6 +30,8 @@ impl Agent<Observation, Vec<Finding>> for MetricsAgent {
     async fn run(&self, cx: &AgentContext, seen: &Observation) -> Result<Vec<Finding>> {
         let mut findings = of_series(seen);
         findings.extend(of_groups(seen));
+        let busiest = of_busiest(seen, &findings);
+        findings.extend(busiest);
         findings.retain(|f| f.score >= LEAST);
         // Summaries differ wherever names or attributes do, so the order is total.
         findings.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.summary.cmp(&b.summary)));
@@ -107,6 +112,49 @@ fn of_groups(seen: &Observation) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Where the CPUs are at their limit: who takes a large share of them, even if that was so from the beginning. An
+/// incident that was there before we came shows no change.
+fn of_busiest(seen: &Observation, found: &[Finding]) -> Vec<Finding> {
+    let is_limit = |f: &&Finding| match &f.signal {
+        Signal::Metric { name, attributes, change: Change::Saturated, .. } => {
+            name == "system.cpu.utilization" && attributes.is_empty()
+        }
+        _ => false,
+    };
+    if !found.iter().any(|f| is_limit(&f)) {
+        return Vec::new();
+    }
+    let is_cpu = |s: &Series| s.name == "process.cpu.utilization";
+    let (ids, series): (Vec<Id<Evidence>>, Vec<&Series>) = seen.series().filter(|(_, s)| is_cpu(s)).unzip();
+    let mut busy = Vec::new();
+    for group in process_groups(&series) {
+        let known = |f: &Finding| f.entity == group.entity && f.score >= LARGE_SHARE_SCORE;
+        let samples: Vec<(i64, f64)> =
+            group.sum.samples().filter(|(at, _)| seen.observed.contains(at)).map(|(at, v)| (at.0, v)).collect();
+        let (Some((from, _)), Some((to, _))) = (samples.first(), samples.last()) else { continue };
+        let share = samples.iter().map(|(_, v)| v).sum::<f64>() / samples.len() as f64;
+        if share < LARGE_SHARE || found.iter().any(known) {
+            continue;
+        }
+        let cite = |m: &usize| Some(Citation { evidence: ids[*m], rows: rows_within(series[*m], *from, *to)? });
+        let cites: Vec<Citation> = group.members.iter().filter_map(cite).take(MAX_CITED).collect();
+        let anomaly = Anomaly {
+            change: Change::Saturated,
+            before: None,
+            after: share,
+            onset: None,
+            rows: 0..0,
+            score: (LARGE_SHARE_SCORE + 0.4 * share).min(0.9),
+            slope: None,
+            exhausted_after: None,
+        };
+        if !cites.is_empty() {
+            busy.push(finding(&group.sum, group.entity.clone(), &anomaly, cites));
+        }
+    }
+    busy
 }
 
 /// The rows from one time to another, both included.

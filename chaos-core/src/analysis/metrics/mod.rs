@@ -29,7 +29,7 @@ use std::{ops::Range, time::Duration};
 use crate::model::{Change, Series, Timestamp};
 
 use self::profile::Profile;
-pub use self::profile::is_redundant;
+pub use self::profile::{has_limit, is_redundant};
 
 /// Values beyond are no measurements; squares of what is within stay finite.
 const LARGEST: f64 = 1e150;

@@ -81,6 +81,12 @@ pub fn is_redundant(series: &Series) -> bool {
     REDUNDANT.iter().any(|r| *r == series.name || *r == path)
 }
 
+/// Whether the metric has a known limit, so that `Saturated` can be told without a baseline.
+#[must_use]
+pub fn has_limit(name: &str) -> bool {
+    TABLE.iter().any(|(row, _, _, _, limit)| *row == name && limit.is_some())
+}
+
 impl Profile {
     /// Of the series, whose usual value and spread are given: an application's own metrics are judged by those.
     pub(super) fn of(series: &Series, center: f64, scale: f64) -> Self {
