@@ -1,5 +1,7 @@
 //! The pipeline as its users see it: order, failures on the way, the revert of a fault, recordings and replays.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "pipeline/support.rs"]
 mod support;
 

@@ -598,7 +598,7 @@ impl Drive {
                 match self.asking(agent.clone(), self.contexts.of(name, deadline), rehearsal).await {
                     Ok(assessed) if assessed.plan_sha256 == plan.plan_sha256 => risk = Some(assessed),
                     Ok(_) => {
-                        self.failed(name, &Error::new(ErrorKind::AgentFailed, "the assessment is of another plan"))
+                        self.failed(name, &Error::new(ErrorKind::AgentFailed, "the assessment is of another plan"));
                     }
                     Err(e) => self.failed(name, &e),
                 }

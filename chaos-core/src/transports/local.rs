@@ -167,11 +167,11 @@ impl Running {
                 }
                 n = read(&self.writer, &mut out, &mut out_buffer), if out.is_some() => {
                     late += late_bytes(last_call, &n);
-                    self.pass_on(n, Stream::Stdout, &out_buffer, &mut out)
+                    self.pass_on(&n, Stream::Stdout, &out_buffer, &mut out)
                 }
                 n = read(&self.writer, &mut err, &mut err_buffer), if err.is_some() => {
                     late += late_bytes(last_call, &n);
-                    self.pass_on(n, Stream::Stderr, &err_buffer, &mut err)
+                    self.pass_on(&n, Stream::Stderr, &err_buffer, &mut err)
                 }
                 ended = self.child.wait(), if status.is_none() => {
                     status = Some(ended);
@@ -220,13 +220,13 @@ impl Running {
     /// Passes what was read on; at the stream's end, forgets the pipe.
     fn pass_on<P>(
         &self,
-        read: std::io::Result<usize>,
+        read: &std::io::Result<usize>,
         stream: Stream,
         buffer: &[u8],
         pipe: &mut Option<P>,
     ) -> Result<()> {
         match read {
-            Ok(n) if n > 0 => self.writer.push(Chunk { at: self.clock.now(), stream, bytes: buffer[..n].to_vec() }),
+            Ok(n) if *n > 0 => self.writer.push(Chunk { at: self.clock.now(), stream, bytes: buffer[..*n].to_vec() }),
             Ok(_) | Err(_) => {
                 *pipe = None;
                 Ok(())
