@@ -141,17 +141,24 @@ impl fmt::Debug for ReplyWriter {
     }
 }
 
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.rx.close();
+        self.read.notify_waiters();
+    }
+}
+
 impl ReplyWriter {
     /// Passes output on; never waits.
     ///
     /// # Errors
-    /// `OutputLimit` when the reader is more than `max_bytes` behind, `Stopped` when nobody reads any more; in
+    /// `OutputLimit` when there was no [`ReplyWriter::room`] and the reader would be more than `max_bytes` behind, `Stopped` when nobody reads any more; in
     /// both cases the transport should end the command.
     pub fn push(&self, chunk: Chunk) -> Result<()> {
         let n = chunk.bytes.len();
         let waiting = self.unread.fetch_add(n, Ordering::AcqRel);
-        // One chunk larger than the whole limit is let through when nothing waits: else it could never pass.
-        if waiting > 0 && waiting.saturating_add(n) > self.max_bytes {
+        // Where there was room, a chunk of any size passes: who waits for room is never told that there is none.
+        if waiting > self.max_bytes / 2 && waiting.saturating_add(n) > self.max_bytes {
             return Err(Error::new(ErrorKind::OutputLimit, "more output than the limit allows")
                 .with("max_bytes", self.max_bytes));
         }
@@ -161,6 +168,7 @@ impl ReplyWriter {
     /// Returns once less than half of the limit waits unread, or nobody reads any more.
     pub async fn room(&self) {
         loop {
+            // Made before the look, so that what is read in between is not missed.
             let read = self.read.notified();
             if self.unread.load(Ordering::Acquire) <= self.max_bytes / 2 || self.tx.is_closed() {
                 return;
@@ -212,7 +220,8 @@ impl Reply {
             match item {
                 Some(Item::Chunk(chunk)) => {
                     self.unread.fetch_sub(chunk.bytes.len(), Ordering::AcqRel);
-                    self.read.notify_one();
+                    // All who wait: a command's two streams wait side by side, and either may be the one with output.
+                    self.read.notify_waiters();
                     self.last = chunk.at;
                     return Some(chunk);
                 }

@@ -1,5 +1,7 @@
 //! Every built-in transport and sink keeps the Behavior of its trait.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -300,6 +302,44 @@ async fn child_runs_into_the_limit() {
         .unwrap()
         .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("tmp"));
     assert_eq!(left.count(), 0, "a half-written file is left");
+}
+
+/// A SIGKILL leaves us no time to end what runs; it ends all the same, and what ended before is not touched.
+#[test]
+fn commands_end_with_a_process_that_is_killed() {
+    let place = tempfile::tempdir().unwrap();
+    let mut command = child("child_waits_for_a_command", place.path());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let pids = lines.find_map(|l| l.unwrap().strip_prefix("started ").map(str::to_owned)).unwrap();
+    let runs = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+    };
+    let pids: Vec<&str> = pids.split(' ').collect();
+    assert!(pids.len() == 2 && pids.iter().all(|p| runs(p)), "{pids:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        !pids.iter().any(|p| runs(p))
+    });
+    assert!(gone, "{pids:?} still run");
+}
+
+#[tokio::test]
+#[ignore = "run as a process of its own by another test"]
+async fn child_waits_for_a_command() {
+    place_of_child();
+    let local = local();
+    let _ended = local.open(&request(Ask::run(["true"]))).await.unwrap().output(10).await;
+    let mut reply = local.open(&request(Ask::run(["sh", "-c", "sleep 300 & echo started $! $$; wait"]))).await.unwrap();
+    let mut said = vec![b'\n'];
+    while !said.ends_with(b"\n") || said.len() == 1 {
+        said.extend(reply.next().await.unwrap().bytes);
+    }
+    std::io::Write::write_all(&mut std::io::stdout(), &said).unwrap();
+    assert!(reply.next().await.is_none(), "it runs until we are killed");
 }
 
 #[tokio::test]

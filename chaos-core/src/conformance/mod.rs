@@ -1,4 +1,4 @@
-//! The Behavior of [`Transport`](crate::transport::Transport) and [`ArtifactSink`](crate::artifact::ArtifactSink)
+//! The Behavior of [`Transport`] and [`ArtifactSink`]
 //! as functions that the tests of an implementation call. Each behaviour is a public function that panics where it
 //! does not hold; [`transport()`] and [`sink()`] run all of them and say which failed. Uses nothing but the public API,
 //! apart from [`Recording`], which gives tests the pipeline's own recorder.

@@ -67,6 +67,11 @@ impl IncidentId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What sorts ids by age: by day, then by number, which may outgrow its three digits.
+    pub(crate) fn age(&self) -> (&str, usize, &str) {
+        (&self.0[..12], self.0.len(), &self.0)
+    }
 }
 
 impl fmt::Display for IncidentId {

@@ -24,11 +24,11 @@ use crate::{
     model::{
         AgentName, Answer, Basis, Diagnosis, EventType, Evidence, Facts, Finding, FixPlan, Incident, IncidentId,
         Injection, Ledger, Observation, Phase, Recovery, Report, RiskAssessment, RunOptions, SCHEMA_VERSION, Status,
-        Timestamp,
+        Timestamp, TraceEvent,
     },
     readonly::AllowList,
     recording::RunRecord,
-    scenario::{Injected, Scenario},
+    scenario::{Armed, Injected, Scenario},
     transport::{Stop, Transport},
     transports::{Recorder, Replay},
 };
@@ -77,7 +77,7 @@ pub(super) struct Drive {
 impl Drive {
     pub(super) async fn prepare(
         pipeline: Pipeline,
-        events: mpsc::UnboundedSender<crate::model::TraceEvent>,
+        events: mpsc::UnboundedSender<TraceEvent>,
         stop: Stop,
     ) -> Result<Self> {
         let Pipeline { source, sink, options, agents, scenario, notifiers, id } = pipeline;
@@ -190,6 +190,9 @@ impl Drive {
                 }
                 let cx = contexts.of(&AgentName::new(COORDINATOR), Instant::now());
                 cx.emit(EventType::Error, why.to_string());
+                let (reply, flushed) = oneshot::channel();
+                let _ = contexts.events.send(Message::Flush(reply));
+                let _ = flushed.await;
                 let (name, bytes) = artifacts::incident(&incident);
                 let storage_error = sink.write(&incident.id, &name, &bytes).await.err();
                 let _ = sink.close(&incident.id).await;
@@ -384,20 +387,24 @@ impl Drive {
         };
         let began = self.phase(Phase::Inject, format!("injecting {} {args}", scenario.name())).await;
         // None of this is inside a select: it is never dropped half-way.
-        let armed = timeout(INJECTING, scenario.arm(self.raw.clone())).await;
-        match armed.unwrap_or_else(|_| Err(Error::new(ErrorKind::Deadline, "arming the revert took too long"))) {
+        let raw = self.raw.clone();
+        let armed = guarded("arming the revert", async move { scenario.arm(raw).await }).await;
+        match armed.and_then(|armed| armed) {
             Ok(armed) => {
                 let fires_in = armed.fires_in();
                 let at = self.chaos(armed_text(fires_in)).await;
                 injection.fires_at = Some(at + fires_in);
                 if self.stop.is_over() {
-                    injection.recovery = armed.disarm().await;
+                    let disarmed = guarded("taking the revert back", armed.disarm()).await;
+                    injection.recovery = disarmed.unwrap_or_else(|e| Recovery::Unknown(e.to_string()));
                 } else {
-                    let (injected, started) = armed.start().await;
-                    *self.injected.lock().expect("no panic while held") = Some(injected);
-                    match started {
+                    match start(armed, &self.injected).await {
                         Ok(()) => injection.started = Some(self.chaos("the fault has started".into()).await),
                         Err(e) => self.failed(&self.me, &e),
+                    }
+                    if self.injected.lock().expect("no panic while held").is_none() {
+                        let why = "how far it started is not known; the armed revert ends it on the target";
+                        injection.recovery = Recovery::Unknown(why.into());
                     }
                 }
             }
@@ -425,6 +432,10 @@ impl Drive {
         if recorded.started.is_some() {
             self.chaos("the fault has started".into()).await;
         }
+        let went_wrong = |e: &&TraceEvent| e.phase == Phase::Inject && e.kind == EventType::Error && e.agent == self.me;
+        for event in self.replay.iter().flat_map(|r| r.trace()).filter(went_wrong) {
+            self.cx().emit_with(EventType::Error, event.content.clone(), &event.data);
+        }
         self.incident.injection = Some(recorded);
         Some(began)
     }
@@ -438,9 +449,9 @@ impl Drive {
         }
         self.phase(Phase::Revert, "ending the fault".into()).await;
         let recovery = match (held, recorded) {
-            (Some(injected), _) => timeout(INJECTING, injected.revert()).await.unwrap_or_else(|_| {
-                Recovery::Unknown("the target did not answer in time; the armed revert ends the fault there".into())
-            }),
+            (Some(injected), _) => guarded("the revert", injected.revert())
+                .await
+                .unwrap_or_else(|e| Recovery::Unknown(format!("{e}; the armed revert ends the fault on the target"))),
             (None, Some(recorded)) => recorded.recovery,
             (None, None) => return,
         };
@@ -587,7 +598,7 @@ impl Drive {
                 match self.asking(agent.clone(), self.contexts.of(name, deadline), rehearsal).await {
                     Ok(assessed) if assessed.plan_sha256 == plan.plan_sha256 => risk = Some(assessed),
                     Ok(_) => {
-                        self.failed(name, &Error::new(ErrorKind::AgentFailed, "the assessment is of another plan"))
+                        self.failed(name, &Error::new(ErrorKind::AgentFailed, "the assessment is of another plan"));
                     }
                     Err(e) => self.failed(name, &e),
                 }
@@ -628,9 +639,19 @@ impl Drive {
             Err(e) => self.failed(&name, &e),
         }
         if self.replay.is_none() {
+            let news = Arc::new((self.incident.clone(), report.clone()));
             for (name, notifier) in &self.notifiers {
-                let sent = timeout(NOTIFYING, notifier.notify(&self.incident, &report)).await;
-                match sent.unwrap_or_else(|_| Err(Error::new(ErrorKind::Deadline, "nobody took the news in time"))) {
+                let (notifier, news) = (notifier.clone(), news.clone());
+                // A task of its own, like an agent: a defect of it ends with it.
+                let task = tokio::spawn(async move { notifier.notify(&news.0, &news.1).await });
+                let stop = task.abort_handle();
+                let sent = match timeout(NOTIFYING, task).await {
+                    Ok(Ok(sent)) => sent,
+                    Ok(Err(e)) => Err(Error::new(ErrorKind::AgentFailed, "the notifier panicked").because(e)),
+                    Err(_) => Err(Error::new(ErrorKind::Deadline, "nobody took the news in time")),
+                };
+                stop.abort();
+                match sent {
                     Ok(()) => self.cx().emit(EventType::Report, format!("{name} has the summary")),
                     Err(e) => self.failed(&self.me, &Error::new(e.kind(), format!("{name} was not told")).because(e)),
                 }
@@ -793,6 +814,41 @@ fn span_of(evidence: &Ledger<Evidence>) -> Option<std::ops::Range<Timestamp>> {
         }
     }
     span.map(|(a, b)| a..b + Duration::from_millis(1))
+}
+
+/// Does one thing to a fault, in a task of its own: a defect of the scenario ends with it, and what takes longer than
+/// it is given is not dropped half-way but goes on unattended.
+async fn guarded<T: Send + 'static>(what: &str, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    match timeout(INJECTING, tokio::spawn(work)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(e)) => Err(Error::new(ErrorKind::Internal, format!("{what} panicked")).because(e)),
+        Err(_) => Err(Error::new(ErrorKind::Deadline, format!("{what} took too long"))),
+    }
+}
+
+/// Starts a fault, and puts its revert where the supervisor finds it. A fault that starts too late is reverted then.
+async fn start(armed: Box<dyn Armed>, slot: &Slot) -> Result<()> {
+    let late = Arc::new(Mutex::new(false));
+    let (gave_up, found) = (late.clone(), slot.clone());
+    let started = guarded("starting the fault", async move {
+        let (injected, started) = armed.start().await;
+        let unwanted = {
+            let late = gave_up.lock().expect("no panic while held");
+            if *late {
+                Some(injected)
+            } else {
+                *found.lock().expect("no panic while held") = Some(injected);
+                None
+            }
+        };
+        if let Some(injected) = unwanted {
+            injected.revert().await;
+        }
+        started
+    })
+    .await;
+    *late.lock().expect("no panic while held") = true;
+    started.and_then(|started| started)
 }
 
 type Settled<T> =

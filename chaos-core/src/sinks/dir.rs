@@ -5,7 +5,10 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -205,8 +208,7 @@ impl Dir {
             let name = entry.map_err(failed)?.file_name();
             ids.extend(name.to_str().and_then(|n| IncidentId::parse(n).ok()));
         }
-        // By day, then by number: the number may outgrow its three digits.
-        ids.sort_by_key(|id| (id.as_str()[..12].to_owned(), id.as_str().len(), id.clone()));
+        ids.sort_by(|a, b| a.age().cmp(&b.age()));
         Ok(ids)
     }
 
@@ -239,9 +241,11 @@ impl Dir {
 
 /// Writes a file whole beside its place, then moves it there: a reader sees the old or the new, never a part.
 fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
+    // One for each write: many may replace the same file at once. No artifact's name begins with a dot.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unique = format!(".{name}.{}.{}", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
+    let temporary = path.with_file_name(unique);
     let written =
         File::create(&temporary).and_then(|mut f| f.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
     written.map_err(|e| {
@@ -315,7 +319,7 @@ impl ArtifactSink for Dir {
             let Ok(entries) = fs::read_dir(root.join(prefix)) else { continue };
             for entry in entries.flatten().filter(|e| e.path().is_file()) {
                 let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-                names.extend(ArtifactName::new(name).ok().filter(|n| !n.as_str().ends_with(".tmp")));
+                names.extend(ArtifactName::new(name));
             }
         }
         names.sort();

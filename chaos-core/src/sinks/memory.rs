@@ -75,6 +75,8 @@ impl ArtifactSink for Memory {
     }
 
     async fn incidents(&self) -> Result<Vec<IncidentId>> {
-        Ok(self.0.lock().expect("no panic while held").keys().cloned().collect())
+        let mut ids: Vec<IncidentId> = self.0.lock().expect("no panic while held").keys().cloned().collect();
+        ids.sort_by(|a, b| a.age().cmp(&b.age()));
+        Ok(ids)
     }
 }

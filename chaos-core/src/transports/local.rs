@@ -29,6 +29,8 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(2);
 /// How long output may still come after the command itself has ended, from what it left behind.
 const AFTERMATH: Duration = Duration::from_millis(500);
+/// As many bytes as a command's two pipes can hold when it ends: these are read, however late the reader is.
+const LEFT_IN_PIPES: usize = 128 << 10;
 
 /// Runs commands on this machine, without a shell unless the command is one.
 ///
@@ -141,6 +143,7 @@ impl Running {
         // Until when output is still waited for, once the command has ended or was told to end.
         let mut last_call: Option<Instant> = None;
         let mut killed = false;
+        let mut late = 0;
         let (mut out_buffer, mut err_buffer) = (vec![0; 64 << 10], vec![0; 4 << 10]);
         while status.is_none() || out.is_some() || err.is_some() {
             let pushed = tokio::select! {
@@ -153,7 +156,7 @@ impl Running {
                     cut = Some(Cut::Failed(Error::new(ErrorKind::Deadline, "the command took longer than it was given")));
                     Ok(())
                 }
-                () = until(last_call), if last_call.is_some() => {
+                () = until(last_call), if last_call.is_some() && (cut.is_some() || late >= LEFT_IN_PIPES) => {
                     if status.is_some() || killed {
                         break;
                     }
@@ -162,15 +165,21 @@ impl Running {
                     last_call = Some(Instant::now() + GRACE);
                     continue;
                 }
-                n = read(&self.writer, &mut out, &mut out_buffer), if out.is_some() =>
-                    self.pass_on(n, Stream::Stdout, &out_buffer, &mut out),
-                n = read(&self.writer, &mut err, &mut err_buffer), if err.is_some() =>
-                    self.pass_on(n, Stream::Stderr, &err_buffer, &mut err),
+                n = read(&self.writer, &mut out, &mut out_buffer), if out.is_some() => {
+                    late += late_bytes(last_call, &n);
+                    self.pass_on(&n, Stream::Stdout, &out_buffer, &mut out)
+                }
+                n = read(&self.writer, &mut err, &mut err_buffer), if err.is_some() => {
+                    late += late_bytes(last_call, &n);
+                    self.pass_on(&n, Stream::Stderr, &err_buffer, &mut err)
+                }
                 ended = self.child.wait(), if status.is_none() => {
                     status = Some(ended);
                     last_call = Some(Instant::now() + AFTERMATH);
                     continue;
                 }
+                // After the reads: what a reader was too slow for still lies in the pipes.
+                () = aftermath(&self.writer, last_call), if last_call.is_some() && cut.is_none() => break,
             };
             if let Err(e) = pushed
                 && cut.is_none()
@@ -211,19 +220,30 @@ impl Running {
     /// Passes what was read on; at the stream's end, forgets the pipe.
     fn pass_on<P>(
         &self,
-        read: std::io::Result<usize>,
+        read: &std::io::Result<usize>,
         stream: Stream,
         buffer: &[u8],
         pipe: &mut Option<P>,
     ) -> Result<()> {
         match read {
-            Ok(n) if n > 0 => self.writer.push(Chunk { at: self.clock.now(), stream, bytes: buffer[..n].to_vec() }),
+            Ok(n) if *n > 0 => self.writer.push(Chunk { at: self.clock.now(), stream, bytes: buffer[..*n].to_vec() }),
             Ok(_) | Err(_) => {
                 *pipe = None;
                 Ok(())
             }
         }
     }
+}
+
+/// Returns when the time for output is over, which does not end while the reader has no room.
+async fn aftermath(writer: &ReplyWriter, last_call: Option<Instant>) {
+    until(last_call).await;
+    writer.room().await;
+}
+
+/// How much of what was read came after the last call.
+fn late_bytes(last_call: Option<Instant>, read: &std::io::Result<usize>) -> usize {
+    if last_call.is_some_and(|at| at <= Instant::now()) { *read.as_ref().unwrap_or(&0) } else { 0 }
 }
 
 async fn until(at: Option<Instant>) {
