@@ -107,11 +107,24 @@ fn of_groups(seen: &Observation) -> Vec<Finding> {
                 .collect();
             // A process that ended is no finding: nothing of it is left to cite.
             if !cites.is_empty() && anomaly.change != Change::Missing {
-                found.push(finding(&group.sum, group.entity.clone(), &anomaly, cites));
+                let mut finding = finding(&group.sum, group.entity.clone(), &anomaly, cites);
+                finding.score = finding.score.max(host_share_score(&group.sum, &anomaly, seen.facts.memory_bytes));
+                found.push(finding);
             }
         }
     }
     found
+}
+
+/// Growth that is small in bytes is large on a small host: what it takes of the host's memory scores, from a
+/// twentieth on.
+fn host_share_score(sum: &Series, anomaly: &Anomaly, memory_bytes: u64) -> f64 {
+    let share = (anomaly.after - anomaly.before.unwrap_or(0.0)) / memory_bytes as f64;
+    if sum.name == "process.memory.usage" && anomaly.change == Change::TrendUp && memory_bytes > 0 && share >= 0.05 {
+        0.5 + share.min(0.4)
+    } else {
+        0.0
+    }
 }
 
 /// Where the CPUs are at their limit: who takes a large share of them, even if that was so from the beginning. An

@@ -22,7 +22,9 @@ pub(super) fn summary(series: &Series, entity: &Entity, anomaly: &Anomaly) -> St
                 None => pace(slope, &series.unit),
             };
             let left = match anomaly.exhausted_after {
-                Some(left) if left.as_secs() < 30 * 86_400 => format!(", full in {}", duration(left.as_secs())),
+                Some(left) if (1..30 * 86_400).contains(&left.as_secs()) => {
+                    format!(", full in {}", duration(left.as_secs()))
+                }
                 _ => String::new(),
             };
             format!("{subject} {verb} {pace}, now {after}{}{since}{left}", was("before"))

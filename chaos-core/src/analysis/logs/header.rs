@@ -29,7 +29,7 @@ pub struct Header<'a> {
 /// What is needed to read times that are not complete.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Frame {
-    /// A year-less time is taken to be the nearest to this one.
+    /// A year-less time is taken to be the last that is not after this one.
     pub reference: Timestamp,
     /// When the target booted, for times since then.
     pub boot: Option<Timestamp>,

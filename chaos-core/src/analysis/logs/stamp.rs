@@ -134,7 +134,8 @@ pub(super) fn iso(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     Some((Timestamp::from_millis(days(year, month, day)? * DAY + clock - zone), c.0))
 }
 
-/// `Nov 24 08:15:30`, in the year that puts it nearest to `reference`.
+/// `Nov 24 08:15:30`, in the last year that does not put it after `reference`: a log is written before it is read.
+/// Two days are allowed for clocks and time zones.
 pub(super) fn bsd(text: &[u8], reference: Timestamp) -> Option<(Timestamp, &[u8])> {
     let mut c = Cursor(text);
     let month = c.month()?;
@@ -151,10 +152,11 @@ pub(super) fn bsd(text: &[u8], reference: Timestamp) -> Option<(Timestamp, &[u8]
     }
     let clock = c.clock()?;
     let year = 1970 + reference.0.div_euclid(DAY) * 400 / 146_097;
-    let nearest = (year - 4..=year + 4)
+    let last = (year - 8..=year + 1)
         .filter_map(|y| Some(days(y, month, day)? * DAY + clock))
-        .min_by_key(|t| (t - reference.0).abs())?;
-    Some((Timestamp::from_millis(nearest), c.0))
+        .filter(|t| *t <= reference.0.saturating_add(2 * DAY))
+        .max()?;
+    Some((Timestamp::from_millis(last), c.0))
 }
 
 /// `24/Nov/2026:08:15:30 +0000`, as in access logs.
@@ -237,10 +239,11 @@ mod tests {
     }
 
     #[test]
-    fn a_year_less_time_gets_the_year_that_puts_it_nearest() {
+    fn a_year_less_time_gets_the_last_year_that_is_not_in_the_future() {
         let new_year = at("2027-01-01T00:05:00Z");
         assert_eq!(bsd(b"Dec 31 23:59:59 h", new_year), Some((at("2026-12-31T23:59:59Z"), &b" h"[..])));
         assert_eq!(bsd(b"Jan  1 00:06:00 h", at("2026-12-31T23:00:00Z")).unwrap().0, at("2027-01-01T00:06:00Z"));
-        assert_eq!(bsd(b"Feb 29 00:00:00 h", at("2026-03-01T00:00:00Z")).unwrap().0, at("2028-02-29T00:00:00Z"));
+        assert_eq!(bsd(b"Feb 29 00:00:00 h", at("2026-03-01T00:00:00Z")).unwrap().0, at("2024-02-29T00:00:00Z"));
+        assert_eq!(bsd(b"Mar 14 09:00:00 h", at("2026-11-24T00:00:00Z")).unwrap().0, at("2026-03-14T09:00:00Z"));
     }
 }

@@ -1,7 +1,7 @@
 //! What is abnormal in one metric series. Pure: a series and two windows in, anomalies out.
 //!
 //! Each method has its own file: a lasting change of level, a steady trend, a short spike, a known limit, silence.
-//! [`profile`] says which differences matter for which metric; [`robust`] holds the statistics. A series may give at
+//! `profile` says which differences matter for which metric; `robust` holds the statistics. A series may give at
 //! most one of level, trend and spike, and besides that saturation and silence.
 //!
 //! # Behavior

@@ -1,0 +1,91 @@
+//! The recorded incidents in `examples/incidents/`: today's code makes of each recording exactly what is committed
+//! there, and says what its name says. After a change of what is written: `cargo xtask examples`.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What each recorded incident is about.
+const INCIDENTS: [(&str, &str); 4] = [
+    ("cpu_spike", "cpu_saturation"),
+    ("memory_leak", "memory_leak"),
+    ("disk_fill", "disk_space"),
+    ("healthy", "healthy"),
+];
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/incidents")
+}
+
+/// All files below a directory, but for the recording.
+fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for prefix in ["", "artifacts/"] {
+        for entry in fs::read_dir(root.join(prefix)).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                found.insert(format!("{prefix}{}", path.file_name().unwrap().display()), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn replay(incident: &Path) -> BTreeMap<String, Vec<u8>> {
+    let out = tempfile::tempdir().unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_chaos-handler"))
+        .args(["replay".as_ref(), incident.as_os_str(), "--out".as_ref(), out.path().as_os_str()])
+        .current_dir(out.path())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let made = fs::read_dir(out.path()).unwrap().next().unwrap().unwrap();
+    files(&made.path())
+}
+
+#[test]
+fn recorded_incidents_replay_to_the_committed_bytes() {
+    for (name, _) in INCIDENTS {
+        let committed = files(&examples().join(name));
+        let (first, second) = (replay(&examples().join(name)), replay(&examples().join(name)));
+        assert_eq!(first.keys().collect::<Vec<_>>(), committed.keys().collect::<Vec<_>>(), "{name}");
+        for (file, bytes) in &committed {
+            assert!(first[file] == second[file], "{name}/{file} differs between two replays");
+            assert!(first[file] == *bytes, "{name}/{file} is not what the code makes today: cargo xtask examples");
+        }
+    }
+}
+
+#[test]
+fn recorded_incidents_are_diagnosed_right() {
+    for (name, fault) in INCIDENTS {
+        let incident = fs::read(examples().join(name).join("incident.json")).unwrap();
+        let incident: serde_json::Value = serde_json::from_slice(&incident).unwrap();
+        let diagnosis = &incident["diagnosis"];
+        let said = diagnosis["fault"].as_str().or(diagnosis["verdict"].as_str()).unwrap();
+        assert_eq!(said, fault, "{name}");
+        if fault != "healthy" {
+            assert_eq!(incident["injection"]["recovery"]["state"], "proven", "{name}");
+            assert!(!diagnosis["culprit"].is_null(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_mock_files_tell_of_a_full_disk() {
+    let root = examples().parent().unwrap().to_owned();
+    let out = tempfile::tempdir().unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_chaos-handler"))
+        .args(["run", "--offline", "examples/mock_logs", "examples/mock_metrics", "--incidents"])
+        .arg(out.path())
+        .current_dir(root.parent().unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("A file system fills up"), "{said}");
+}
