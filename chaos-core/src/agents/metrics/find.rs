@@ -56,7 +56,11 @@ fn of_series(seen: &Observation) -> Vec<Finding> {
         if is_grouped(series) || analysis::is_redundant(series) {
             continue;
         }
-        for anomaly in analysis::detect(series, seen.baseline.as_ref(), &seen.observed) {
+        let anomalies = analysis::detect(series, seen.baseline.as_ref(), &seen.observed);
+        // CPUs at their limit have risen to it: once said is enough. How fast a disk filled is a finding of its own.
+        let at_limit =
+            series.name == "system.cpu.utilization" && anomalies.iter().any(|a| a.change == Change::Saturated);
+        for anomaly in anomalies.into_iter().filter(|a| !at_limit || a.change != Change::LevelUp) {
             if anomaly.change == Change::Missing {
                 let process = series.name.starts_with("process.");
                 let last = anomaly.onset.map_or(i64::MIN, |t| t.0);
