@@ -1,6 +1,8 @@
 //! The pipeline as a library: watches this machine for half a minute, prints what it finds as it finds it, and
 //! ends with the post-mortem. Run it with `cargo run --release --example embed`.
 
+#![allow(clippy::print_stdout, reason = "it is a program for the terminal")]
+
 use std::sync::Arc;
 
 use chaos_core::{

@@ -1,5 +1,7 @@
 //! What an append to `trace.json` costs, early and late. Prints medians; asserts nothing about time.
 
+#![allow(clippy::print_stdout, reason = "a measurement is printed")]
+
 use std::time::{Duration, Instant};
 
 use chaos_core::{

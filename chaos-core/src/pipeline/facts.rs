@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Prints `key=value` lines. What is missing prints nothing; nothing here fails as a whole.
-pub(super) const SCRIPT: &str = r#"
+pub(super) const SCRIPT: &str = r#"# Prints what this host is and has, as key=value lines.
 echo "begin=$(date +%s.%N 2>/dev/null)"
 echo "hostname=$(uname -n)"
 echo "kernel=$(uname -r)"

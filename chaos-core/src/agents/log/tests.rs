@@ -14,7 +14,7 @@ use crate::{
 const T0: i64 = 1_795_508_000_000;
 
 /// Plays a script for each command: when, which bytes, and how it ends.
-struct Script(BTreeMap<String, (Vec<(i64, &'static [u8])>, End)>);
+struct Script(BTreeMap<String, Prints>);
 
 #[async_trait]
 impl Transport for Script {
@@ -40,11 +40,12 @@ impl Transport for Script {
     }
 }
 
-async fn collect(
-    facts: Facts,
-    files: &[&str],
-    script: Vec<(&str, Vec<(i64, &'static [u8])>, End)>,
-) -> (Vec<Evidence>, Vec<(EventType, String)>) {
+/// What a source prints, by milliseconds from the start, and how it ends.
+type Prints = (Vec<(i64, &'static [u8])>, End);
+/// A source, by its command, and what it prints.
+type Source<'a> = (&'a str, Vec<(i64, &'static [u8])>, End);
+
+async fn collect(facts: Facts, files: &[&str], script: Vec<Source<'_>>) -> (Vec<Evidence>, Vec<(EventType, String)>) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let (events, mut said) = mpsc::unbounded_channel();
     let script = Script(script.into_iter().map(|(k, c, e)| (k.to_owned(), (c, e))).collect());

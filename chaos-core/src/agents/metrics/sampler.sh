@@ -1,4 +1,5 @@
 # Prints one frame a second of what /proc says, until its output closes. Reads only; writes nothing but its output.
+# shellcheck shell=sh
 # One long-lived awk reads the files itself: the only other processes are a shell and a sleep each second.
 page=$(getconf PAGESIZE 2>/dev/null) || page=4096
 hz=$(getconf CLK_TCK 2>/dev/null) || hz=100

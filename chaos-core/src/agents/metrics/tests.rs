@@ -236,40 +236,6 @@ fn a_metrics_file_that_is_wrong_is_refused_in_one_line() {
     }
 }
 
-/// A measurement, not a check: `cargo test --release -p chaos-core --lib ten_minutes -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn ten_minutes_are_parsed_and_judged_fast() {
-    let text = include_str!("../../../tests/data/proc/cpu_workers.frames");
-    let frames: Vec<&str> = text.split_inclusive("\nE\n").collect();
-    let long: String = (0..600)
-        .map(|i| {
-            let frame = frames[i % 43];
-            let (head, rest) = frame.split_once("F ").unwrap();
-            format!("{head}F {}.0 {}", 1000 + i, rest.split_once(' ').unwrap().1)
-        })
-        .collect();
-    for _ in 0..3 {
-        let begin = std::time::Instant::now();
-        let mut sampler = crate::analysis::proc::ProcSampler::new();
-        sampler.push(Timestamp(0), long.as_bytes());
-        let series = sampler.finish();
-        let parsed = begin.elapsed();
-        let baseline = Timestamp(0)..Timestamp(240_000);
-        let found: usize = series
-            .iter()
-            .map(|s| {
-                crate::analysis::metrics::detect(s, Some(&baseline), &(Timestamp(240_000)..Timestamp(601_000))).len()
-            })
-            .sum();
-        println!(
-            "{} series, parsed in {parsed:?}, with detection {:?}, {found} anomalies",
-            series.len(),
-            begin.elapsed()
-        );
-    }
-}
-
 /// The script itself, on the machine that runs the tests.
 #[test]
 fn the_sampler_prints_frames_that_are_understood() {

@@ -140,18 +140,9 @@ fn at(ms: i64) -> Timestamp {
 }
 
 #[test]
-fn a_large_incident_is_told_in_little_time() {
-    let incident = fixtures::large();
-    let start = std::time::Instant::now();
-    let rounds = 10;
-    for _ in 0..rounds {
-        assert!(render(&incident).markdown.len() > 1000);
-    }
-    let each = start.elapsed() / rounds;
-    // 8 ms optimized; a debug build on a busy machine is given far more.
-    let limit = if cfg!(debug_assertions) { 1000 } else { 8 };
-    eprintln!("one report: {each:?}");
-    assert!(each.as_millis() < limit, "{each:?}");
+fn a_large_incident_is_told_in_a_report_of_readable_size() {
+    let told = render(&fixtures::large()).markdown.len();
+    assert!((1_000..200_000).contains(&told), "{told} bytes");
 }
 
 /// Writes the reports where a person can look at them: `SHOW_REPORTS=dir`.

@@ -1,5 +1,8 @@
 //! One run, phase by phase. Read [`Drive::run`] first: it is the flow.
 
+mod inject;
+mod think;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -11,24 +14,24 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
+use self::think::{pure, settle};
 use super::trace::{Flushed, Message, Timeline, Writer};
 use super::{
     Agents, COORDINATOR, Contexts, Named, Notifier, Outcome, Pipeline, Source, allow_list, artifacts, facts, idle_clock,
 };
 use crate::{
-    agent::{Agent, AgentContext, Case, Diagnosed, Emitted, Rehearsal},
+    agent::{Agent, AgentContext, Emitted},
     artifact::{ArtifactName, ArtifactSink},
     clock::Clock,
     error::{Error, ErrorKind, Result},
     host::ReadOnlyHost,
     model::{
-        AgentName, Answer, Basis, Diagnosis, EventType, Evidence, Facts, Finding, FixPlan, Incident, IncidentId,
-        Injection, Ledger, Observation, Phase, Recovery, Report, RiskAssessment, RunOptions, SCHEMA_VERSION, Status,
-        Timestamp, TraceEvent,
+        AgentName, Answer, EventType, Evidence, Facts, Incident, IncidentId, Ledger, Observation, Phase, Report,
+        RunOptions, SCHEMA_VERSION, Status, Timestamp, TraceEvent,
     },
     readonly::AllowList,
     recording::RunRecord,
-    scenario::{Armed, Injected, Scenario},
+    scenario::{Injected, Scenario},
     transport::{Stop, Transport},
     transports::{Recorder, Replay},
 };
@@ -364,261 +367,6 @@ impl Drive {
         evidence
     }
 
-    // -- inject, revert
-
-    /// Injects the fault, if there is one; gives the time when that began.
-    async fn inject(&mut self, live: bool) -> Option<Timestamp> {
-        if let Some(replay) = self.replay.clone() {
-            return self.inject_again(replay.run().injection.clone()?).await;
-        }
-        let scenario = self.scenario.clone()?;
-        if self.stop.is_over() || !live {
-            return None;
-        }
-        let args = scenario.args();
-        let mut injection = Injection {
-            scenario: scenario.name().to_owned(),
-            args: args.clone(),
-            causes: scenario.causes(),
-            started: None,
-            fires_at: None,
-            reverted: None,
-            recovery: Recovery::Unknown("it was never reverted".into()),
-        };
-        let began = self.phase(Phase::Inject, format!("injecting {} {args}", scenario.name())).await;
-        // None of this is inside a select: it is never dropped half-way.
-        let raw = self.raw.clone();
-        let armed = guarded("arming the revert", async move { scenario.arm(raw).await }).await;
-        match armed.and_then(|armed| armed) {
-            Ok(armed) => {
-                let fires_in = armed.fires_in();
-                let at = self.chaos(armed_text(fires_in)).await;
-                injection.fires_at = Some(at + fires_in);
-                if self.stop.is_over() {
-                    let disarmed = guarded("taking the revert back", armed.disarm()).await;
-                    injection.recovery = disarmed.unwrap_or_else(|e| Recovery::Unknown(e.to_string()));
-                } else {
-                    match start(armed, &self.injected).await {
-                        Ok(()) => injection.started = Some(self.chaos("the fault has started".into()).await),
-                        Err(e) => self.failed(&self.me, &e),
-                    }
-                    if self.injected.lock().expect("no panic while held").is_none() {
-                        let why = "how far it started is not known; the armed revert ends it on the target";
-                        injection.recovery = Recovery::Unknown(why.into());
-                    }
-                }
-            }
-            Err(e) => {
-                injection.recovery = Recovery::Proven;
-                self.failed(
-                    &self.me,
-                    &Error::new(e.kind(), "the revert could not be armed, so no fault was injected").because(e),
-                );
-            }
-        }
-        self.incident.injection = Some(injection);
-        Some(began)
-    }
-
-    /// In a replay: the same events at the same times, and no fault.
-    async fn inject_again(&mut self, recorded: Injection) -> Option<Timestamp> {
-        let began = self.phase(Phase::Inject, format!("injecting {} {}", recorded.scenario, recorded.args)).await;
-        if let Some(fires_at) = recorded.fires_at {
-            // The text tells the time that is left, which depends on when the arming was stamped.
-            let mut chaos = self.replay.iter().flat_map(|r| r.trace()).filter(|e| e.kind == EventType::Chaos);
-            let armed = chaos.next().map_or(fires_at, |e| e.timestamp);
-            self.chaos(armed_text(fires_at.since(armed))).await;
-        }
-        if recorded.started.is_some() {
-            self.chaos("the fault has started".into()).await;
-        }
-        let went_wrong = |e: &&TraceEvent| e.phase == Phase::Inject && e.kind == EventType::Error && e.agent == self.me;
-        for event in self.replay.iter().flat_map(|r| r.trace()).filter(went_wrong) {
-            self.cx().emit_with(EventType::Error, event.content.clone(), &event.data);
-        }
-        self.incident.injection = Some(recorded);
-        Some(began)
-    }
-
-    async fn revert(&mut self) {
-        let held = self.injected.lock().expect("no panic while held").take();
-        let recorded =
-            if self.replay.is_some() { self.incident.injection.clone().filter(|i| i.reverted.is_some()) } else { None };
-        if held.is_none() && recorded.is_none() {
-            return;
-        }
-        self.phase(Phase::Revert, "ending the fault".into()).await;
-        let recovery = match (held, recorded) {
-            (Some(injected), _) => guarded("the revert", injected.revert())
-                .await
-                .unwrap_or_else(|e| Recovery::Unknown(format!("{e}; the armed revert ends the fault on the target"))),
-            (None, Some(recorded)) => recorded.recovery,
-            (None, None) => return,
-        };
-        let said = match &recovery {
-            Recovery::Proven => "the fault is reverted: the target's state is as before".to_owned(),
-            Recovery::NotRecovered(why) => format!("the fault is NOT reverted: {why}"),
-            Recovery::Unknown(why) => format!("whether the fault is reverted is not known: {why}"),
-        };
-        let at = self.chaos(said.clone()).await;
-        if recovery != Recovery::Proven {
-            self.failed(&self.me, &Error::new(ErrorKind::CommandFailed, said));
-        }
-        if let Some(injection) = &mut self.incident.injection {
-            injection.reverted = Some(at);
-            injection.recovery = recovery;
-        }
-    }
-
-    // -- detect, investigate, plan, rehearse
-
-    async fn think(&mut self, seen: &Arc<Observation>) {
-        if self.stop.is_over() {
-            return;
-        }
-        let findings = Arc::new(self.detect(seen).await);
-        let answers = Arc::new(Mutex::new(Ledger::default()));
-        let diagnosis = if self.stop.is_over() { None } else { self.investigate(seen, &findings, &answers).await };
-        if let Some(diagnosis) = diagnosis.filter(|_| !self.stop.is_over()) {
-            let diagnosis = Arc::new(diagnosis);
-            self.incident.diagnosis = Some((*diagnosis).clone());
-            self.plan(seen, &findings, &answers, &diagnosis).await;
-        }
-        self.incident.findings = Arc::unwrap_or_clone(findings);
-        self.incident.answers = answers.lock().expect("no panic while held").clone();
-        if let Some(diagnosis) = self.incident.diagnosis.clone() {
-            self.write_all(artifacts::fix(&self.incident, &diagnosis)).await;
-        }
-    }
-
-    async fn detect(&self, seen: &Arc<Observation>) -> Ledger<Finding> {
-        let mut findings = Ledger::default();
-        for Named(name, agent) in &self.agents.detectors {
-            let cx = self.contexts.of(name, Instant::now() + THINKING);
-            match pure(agent.clone(), cx.clone(), seen.clone(), &self.stop).await {
-                Ok(found) => {
-                    for mut finding in found {
-                        if finding.cites.is_empty() || !finding.cites.iter().all(|c| seen.holds(c)) {
-                            let e = Error::new(
-                                ErrorKind::DanglingCitation,
-                                "a finding without existing evidence is dropped",
-                            );
-                            self.failed(name, &e.with("finding", finding.summary.escape_debug()));
-                            continue;
-                        }
-                        finding.agent = name.clone();
-                        let (summary, data) = (finding.summary.clone(), finding_data(&finding, findings.len()));
-                        findings.push(finding);
-                        cx.emit_with(EventType::Finding, summary, data);
-                    }
-                }
-                Err(e) => self.failed(name, &e),
-            }
-        }
-        if findings.is_empty() {
-            self.note("nothing abnormal was found");
-        }
-        findings
-    }
-
-    async fn investigate(
-        &self,
-        seen: &Arc<Observation>,
-        findings: &Arc<Ledger<Finding>>,
-        answers: &Arc<Mutex<Ledger<Answer>>>,
-    ) -> Option<Diagnosis> {
-        self.phase(Phase::Investigate, "working out the cause".into()).await;
-        let Named(name, agent) = self.agents.investigator.as_ref()?;
-        let deadline = Instant::now() + ASKING;
-        let host = self.host(&Arc::new(seen.facts.clone()), name, deadline, &self.stop, answers.clone());
-        let case = Case { seen: seen.clone(), findings: findings.clone(), host };
-        let diagnosis = self.asking(agent.clone(), self.contexts.of(name, deadline), case).await;
-        let checked = diagnosis.and_then(|d| {
-            let answers = answers.lock().expect("no panic while held");
-            let held = |b: &Basis| match b {
-                Basis::Finding(id) => findings.get(*id).is_some(),
-                Basis::Answer(id) => answers.get(*id).is_some(),
-            };
-            let culprit = d.culprit.iter().flat_map(|c| &c.basis);
-            if d.hypotheses.iter().flat_map(|(_, h)| &h.basis).chain(culprit).all(held) {
-                return Ok(d);
-            }
-            Err(Error::new(ErrorKind::DanglingCitation, "the diagnosis cites what does not exist"))
-        });
-        checked.map_err(|e| self.failed(name, &e)).ok()
-    }
-
-    async fn plan(
-        &mut self,
-        seen: &Arc<Observation>,
-        findings: &Arc<Ledger<Finding>>,
-        answers: &Arc<Mutex<Ledger<Answer>>>,
-        diagnosis: &Arc<Diagnosis>,
-    ) {
-        self.phase(Phase::Plan, "working out what to do".into()).await;
-        let asked = Arc::new(answers.lock().expect("no panic while held").clone());
-        let mut plans: Vec<FixPlan> = Vec::new();
-        for Named(name, agent) in &self.agents.fixers {
-            let cx = self.contexts.of(name, Instant::now() + THINKING);
-            let input = Diagnosed {
-                seen: seen.clone(),
-                findings: findings.clone(),
-                answers: asked.clone(),
-                diagnosis: diagnosis.clone(),
-            };
-            match pure(agent.clone(), cx, Arc::new(input), &self.stop).await {
-                Ok(plan)
-                    if plan.actions.iter().flat_map(|a| &a.cites).any(|id| diagnosis.hypotheses.get(*id).is_none()) =>
-                {
-                    self.failed(
-                        name,
-                        &Error::new(ErrorKind::DanglingCitation, "the plan cites a hypothesis that does not exist"),
-                    );
-                }
-                // Sealed here: the hash that an approval binds is never the fixer's own claim.
-                Ok(plan) => plans.push(plan.sealed()),
-                Err(e) => self.failed(name, &e),
-            }
-        }
-        self.rehearse(seen, answers, plans).await;
-    }
-
-    /// Judges every plan, and orders them: lowest risk first, then highest confidence.
-    async fn rehearse(&mut self, seen: &Arc<Observation>, answers: &Arc<Mutex<Ledger<Answer>>>, plans: Vec<FixPlan>) {
-        let mut judged: Vec<(FixPlan, Option<RiskAssessment>)> = Vec::new();
-        if plans.iter().any(|p| !p.actions.is_empty()) {
-            self.phase(Phase::Rehearse, "judging the plan without touching the target".into()).await;
-        }
-        for plan in plans {
-            let mut risk = None;
-            if let (Some(Named(name, agent)), false) = (&self.agents.tester, plan.actions.is_empty()) {
-                let deadline = Instant::now() + ASKING;
-                let host = self.host(&Arc::new(seen.facts.clone()), name, deadline, &self.stop, answers.clone());
-                let rehearsal = Rehearsal { plan: Arc::new(plan.clone()), host };
-                match self.asking(agent.clone(), self.contexts.of(name, deadline), rehearsal).await {
-                    Ok(assessed) if assessed.plan_sha256 == plan.plan_sha256 => risk = Some(assessed),
-                    Ok(_) => {
-                        self.failed(name, &Error::new(ErrorKind::AgentFailed, "the assessment is of another plan"));
-                    }
-                    Err(e) => self.failed(name, &e),
-                }
-            }
-            judged.push((plan, risk));
-        }
-        let confidence = |p: &FixPlan| p.actions.iter().map(|a| a.confidence.get()).fold(0.0, f64::max);
-        // A plan without actions is no plan to prefer over one that has some; a plan that was not judged comes last.
-        judged.sort_by(|(a, ra), (b, rb)| {
-            let key = |p: &FixPlan, r: &Option<RiskAssessment>| {
-                (p.actions.is_empty(), r.is_none(), r.as_ref().map(|r| (r.verdict, r.level)))
-            };
-            key(a, ra).cmp(&key(b, rb)).then(confidence(b).total_cmp(&confidence(a)))
-        });
-        for (plan, risk) in judged {
-            self.incident.plans.push(plan);
-            self.incident.risks.extend(risk);
-        }
-    }
-
     // -- report
 
     async fn report(&mut self) -> Report {
@@ -784,20 +532,6 @@ fn seconds(s: u32) -> Duration {
     Duration::from_secs(u64::from(s))
 }
 
-fn armed_text(fires_in: Duration) -> String {
-    format!("the revert is armed on the target: it fires in {} s, whatever happens to us", fires_in.as_secs())
-}
-
-/// What a program gets of a finding as it happens; the whole is in `incident.json`.
-fn finding_data(finding: &Finding, index: usize) -> serde_json::Value {
-    serde_json::json!({
-        "finding": index,
-        "score": (finding.score * 1e3).round() / 1e3,
-        "entity": finding.entity,
-        "onset": finding.onset,
-    })
-}
-
 /// From the first to the last time in the evidence, for a target that has no now. The end is included.
 fn span_of(evidence: &Ledger<Evidence>) -> Option<std::ops::Range<Timestamp>> {
     use crate::model::Body;
@@ -814,66 +548,4 @@ fn span_of(evidence: &Ledger<Evidence>) -> Option<std::ops::Range<Timestamp>> {
         }
     }
     span.map(|(a, b)| a..b + Duration::from_millis(1))
-}
-
-/// Does one thing to a fault, in a task of its own: a defect of the scenario ends with it, and what takes longer than
-/// it is given is not dropped half-way but goes on unattended.
-async fn guarded<T: Send + 'static>(what: &str, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
-    match timeout(INJECTING, tokio::spawn(work)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(e)) => Err(Error::new(ErrorKind::Internal, format!("{what} panicked")).because(e)),
-        Err(_) => Err(Error::new(ErrorKind::Deadline, format!("{what} took too long"))),
-    }
-}
-
-/// Starts a fault, and puts its revert where the supervisor finds it. A fault that starts too late is reverted then.
-async fn start(armed: Box<dyn Armed>, slot: &Slot) -> Result<()> {
-    let late = Arc::new(Mutex::new(false));
-    let (gave_up, found) = (late.clone(), slot.clone());
-    let started = guarded("starting the fault", async move {
-        let (injected, started) = armed.start().await;
-        let unwanted = {
-            let late = gave_up.lock().expect("no panic while held");
-            if *late {
-                Some(injected)
-            } else {
-                *found.lock().expect("no panic while held") = Some(injected);
-                None
-            }
-        };
-        if let Some(injected) = unwanted {
-            injected.revert().await;
-        }
-        started
-    })
-    .await;
-    *late.lock().expect("no panic while held") = true;
-    started.and_then(|started| started)
-}
-
-type Settled<T> =
-    std::result::Result<std::result::Result<Result<T>, tokio::task::JoinError>, tokio::time::error::Elapsed>;
-
-fn settle<T>(ended: Settled<T>) -> Result<T> {
-    match ended {
-        Ok(Ok(result)) => result,
-        Ok(Err(e)) => Err(Error::new(ErrorKind::AgentFailed, "the agent panicked").because(e)),
-        Err(_) => Err(Error::new(ErrorKind::Deadline, "the agent ran past its deadline")),
-    }
-}
-
-/// Runs an agent without a target. It may burn CPU or hold a lock of its own: it runs off the reactor, so that
-/// deadlines fire all the same.
-async fn pure<In: Send + Sync + 'static, Out: Send + 'static>(
-    agent: Arc<dyn Agent<In, Out>>,
-    cx: AgentContext,
-    input: Arc<In>,
-    stop: &Stop,
-) -> Result<Out> {
-    let (deadline, runtime) = (cx.deadline, tokio::runtime::Handle::current());
-    let task = tokio::task::spawn_blocking(move || runtime.block_on(agent.run(&cx, &input)));
-    tokio::select! {
-        ended = timeout_at(deadline, task) => settle(ended),
-        () = stop.wait() => Err(Error::new(ErrorKind::Stopped, "stopped")),
-    }
 }
