@@ -21,6 +21,8 @@ const MAX_RECORD: usize = 16 << 10;
 /// A record that claims to be from before this is absurd: a clock that was not set.
 const EARLIEST: i64 = 631_152_000_000; // 1990
 const HOUR: i64 = 3_600_000;
+/// A record of a live source that arrives this soon was there already.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Mines one log stream. Memory stays within some tens of megabytes whatever comes.
 #[derive(Debug)]
@@ -192,7 +194,11 @@ impl State {
             own.filter(|t| t.0 >= EARLIEST && (self.live.is_none() || t.0 <= received.0.saturating_add(24 * HOUR)));
         let guess = match self.stamped {
             Some((at, then)) => at + received.since(then),
-            None => received,
+            None => match self.live {
+                // What a live source gives at once was there before we came; how long before is not known.
+                Some(history) if received.since(self.frame.reference) < AT_ONCE => history,
+                _ => received,
+            },
         };
         let Some(at) = sane else { return guess };
         // One record from long ago is a clock that stepped; several in a row are the truth.

@@ -67,7 +67,19 @@ fn missing_and_absurd_times_fall_back() {
     miner.push(now + Duration::from_secs(5), b"five\n2026-11-24 01:00:00 six\n");
     let times: Vec<String> = miner.finish().lines.iter().map(|l| l.at.time_of_day()).collect();
     assert_eq!(times, ["11:50:00", "11:50:00", "11:50:00", "11:50:00", "11:50:05", "11:50:05"]);
-    assert_eq!(mine("plain\n").lines[0].at, now);
+}
+
+#[test]
+fn what_a_live_source_gives_at_once_without_a_time_was_there_before() {
+    let now = at("2026-11-24T12:00:00Z");
+    let mut miner = LogMiner::new(now).live(Duration::from_secs(600));
+    miner.push(now, b"old\n");
+    miner.push(now + Duration::from_secs(2), b"new\n");
+    let times: Vec<String> = miner.finish().lines.iter().map(|l| l.at.time_of_day()).collect();
+    assert_eq!(times, ["11:50:00", "12:00:02"]);
+    let mut dead = LogMiner::new(now);
+    dead.push(now, b"plain\n");
+    assert_eq!(dead.finish().lines[0].at, now);
 }
 
 #[test]
