@@ -134,6 +134,26 @@ fn a_healthy_machine_is_called_healthy() {
 }
 
 #[test]
+fn an_incident_that_is_there_already_is_named_without_a_baseline() {
+    let bench = Bench::new();
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    let spin = || Command::new("yes").stdout(Stdio::null()).spawn().unwrap();
+    let mut busy: Vec<Child> = (0..cpus).map(|_| spin()).collect();
+    sleep(Duration::from_secs(2));
+    let ran = bench.run(&["run", "--observe", "15"]);
+    for child in &mut busy {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let shown = format!("{}{}", String::from_utf8_lossy(&ran.stderr), String::from_utf8_lossy(&ran.stdout));
+    assert_eq!(ran.status.code(), Some(0), "{shown}");
+    let incident = bench.incident();
+    assert_eq!(incident["diagnosis"]["fault"], "cpu_saturation", "{shown}");
+    assert_eq!(incident["diagnosis"]["culprit"]["entity"]["name"], "yes", "{shown}");
+    assert!(incident["injection"].is_null());
+}
+
+#[test]
 fn an_interrupted_run_reverts_the_fault() {
     let bench = Bench::new();
     let args = ["run", "cpu_spike", "--yes", "--baseline", "1", "--observe", "60", "--set", "load=1", "--json"];

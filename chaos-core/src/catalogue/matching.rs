@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     analysis::metrics::{has_limit, is_redundant},
-    model::{Change, Finding, Observation, Signal},
+    model::{Change, Finding, Observation, Series, Signal},
 };
 
 /// Whether this finding shows this symptom. Findings below [`NOTABLE`] show nothing.
@@ -37,14 +37,14 @@ pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
 pub(crate) fn is_observable(symptom: &Symptom, seen: &Observation) -> bool {
     if let Some(m) = &symptom.metric {
         // Without a baseline a change that came before us is no change: only limits and trends can be told.
-        let told = |name: &str| {
+        let told = |series: &Series| {
             seen.baseline.is_some()
                 || m.change.iter().all(|c| matches!(c, Change::TrendUp | Change::TrendDown))
-                || (m.change.contains(&Change::Saturated) && has_limit(name))
+                || (m.change.contains(&Change::Saturated) && has_limit(series))
         };
         // Detectors pass over a series that only repeats another one.
         return seen.series().any(|(_, s)| {
-            is_like(&m.name, &s.name) && permits(m, |key| s.attribute(key)) && !is_redundant(s) && told(&s.name)
+            is_like(&m.name, &s.name) && permits(m, |key| s.attribute(key)) && !is_redundant(s) && told(s)
         });
     }
     symptom.log.is_some() && seen.logs().next().is_some()

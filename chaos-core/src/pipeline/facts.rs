@@ -110,6 +110,10 @@ fn limits(facts: &Facts) -> Vec<String> {
     note(!facts.systemd, "systemd is not the init process: units and their dependencies can't be asked.");
     note(facts.systemd && !facts.journald, "The journal is empty or not readable for this user.");
     note(
+        !facts.journald && !facts.root && !facts.sudo && !facts.tools.contains("kmsg"),
+        "The kernel's log is not readable for this user.",
+    );
+    note(
         !facts.journald && facts.log_files.is_empty(),
         "There is no journal, and no log file in /var/log changed today.",
     );

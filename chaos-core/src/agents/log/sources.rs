@@ -42,7 +42,7 @@ pub(super) fn of(host: &ReadOnlyHost, named: &[String], history: Duration) -> (V
         let since = format!("--since=-{}s", history.as_secs());
         let argv = ["journalctl", "-o", "json", FIELDS, "--all", "-f", "-n", "2000", &since, "--no-pager"];
         sources.push(source("journald", Kind::Journal, &argv));
-    } else if facts.live {
+    } else if facts.live && (facts.root || elevate || facts.tools.contains("kmsg")) {
         sources.push(source("kernel", Kind::Kernel, &["cat", "/dev/kmsg"]));
     }
     let (files, refused) = files(facts, named);

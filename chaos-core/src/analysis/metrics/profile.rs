@@ -81,18 +81,21 @@ pub fn is_redundant(series: &Series) -> bool {
     REDUNDANT.iter().any(|r| *r == series.name || *r == path)
 }
 
-/// Whether the metric has a known limit, so that `Saturated` can be told without a baseline.
+/// Whether the series has a known limit, so that `Saturated` can be told without a baseline.
 #[must_use]
-pub fn has_limit(name: &str) -> bool {
-    TABLE.iter().any(|(row, _, _, _, limit)| *row == name && limit.is_some())
+pub fn has_limit(series: &Series) -> bool {
+    row(series).is_some_and(|(_, _, _, _, limit)| limit.is_some())
+}
+
+fn row(series: &Series) -> Option<&'static Row> {
+    let is = |variant: &str| variant.is_empty() || series.attributes.values().any(|v| v == variant);
+    TABLE.iter().find(|(name, variant, ..)| *name == series.name && is(variant))
 }
 
 impl Profile {
     /// Of the series, whose usual value and spread are given: an application's own metrics are judged by those.
     pub(super) fn of(series: &Series, center: f64, scale: f64) -> Self {
-        let is = |variant: &str| variant.is_empty() || series.attributes.values().any(|v| v == variant);
-        let row = TABLE.iter().find(|(name, variant, ..)| *name == series.name && is(variant));
-        let (floor, notable, limit) = match row {
+        let (floor, notable, limit) = match row(series) {
             Some((_, _, floor, notable, limit)) => (*floor, *notable, *limit),
             None => {
                 let least = match series.unit.as_str() {
