@@ -236,32 +236,54 @@ fn a_metrics_file_that_is_wrong_is_refused_in_one_line() {
     }
 }
 
-/// The script itself, on the machine that runs the tests.
-#[test]
-fn the_sampler_prints_frames_that_are_understood() {
+/// Two frames of a script, and the pid that it had.
+fn sampled(script: &str) -> (Vec<Series>, u32) {
     use std::io::Read as _;
     let mut child = std::process::Command::new("sh")
-        .args(["-c", SAMPLER])
+        .args(["-c", script])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut sampler = crate::analysis::proc::ProcSampler::new();
-    let mut buffer = [0; 4096];
-    while sampler.frames() < 2 {
+    let (mut printed, mut buffer) = (Vec::new(), [0; 4096]);
+    while String::from_utf8_lossy(&printed).matches("\nE\n").count() < 2 {
         let n = stdout.read(&mut buffer).unwrap();
         assert!(n > 0, "it ended by itself");
+        printed.extend_from_slice(&buffer[..n]);
         sampler.push(Timestamp(1), &buffer[..n]);
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let series = sampler.finish();
+    (sampler.finish(), child.id())
+}
+
+#[test]
+fn what_is_missing_in_proc_only_drops_its_part() {
+    let proc = tempfile::tempdir().unwrap();
+    for file in ["uptime", "meminfo"] {
+        std::fs::copy(format!("/proc/{file}"), proc.path().join(file)).unwrap();
+    }
+    let place = proc.path().to_str().unwrap();
+    let script = SAMPLER.replace("\"/proc/", &format!("\"{place}/")).replace(" /proc/[", &format!(" {place}/["));
+    let (series, _) = sampled(&script);
+    let has = |prefix: &str| series.iter().any(|s| s.name.starts_with(prefix) && s.samples().count() > 0);
+    assert!(has("system.memory.utilization"));
+    for gone in ["system.cpu.utilization", "system.disk.io", "system.network.io", "system.linux.pressure", "process."] {
+        assert!(!has(gone), "{gone}");
+    }
+}
+
+/// The script itself, on the machine that runs the tests.
+#[test]
+fn the_sampler_prints_frames_that_are_understood() {
+    let (series, pid) = sampled(SAMPLER);
     for name in ["system.cpu.utilization", "system.memory.utilization", "system.process.count", "process.memory.usage"]
     {
         assert!(series.iter().any(|s| s.name == name && s.samples().count() > 0), "{name}");
     }
     // What measures must not measure itself.
-    let own = [child.id(), std::process::id()].map(|pid| pid.to_string());
+    let own = [pid, std::process::id()].map(|pid| pid.to_string());
     assert!(!series.iter().any(|s| own.iter().any(|pid| s.attribute("process.pid") == pid)));
 }
