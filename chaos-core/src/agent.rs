@@ -16,12 +16,12 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     error::Result,
+    events::{Emitted, Message},
     host::ReadOnlyHost,
     model::{
         AgentName, Answer, Diagnosis, EventType, Evidence, Finding, FixPlan, Incident, IncidentId, Ledger, Observation,
         Report, RiskAssessment,
     },
-    pipeline::Message,
 };
 
 /// Something that turns an `In` into an `Out`, once, within a deadline.
@@ -97,15 +97,6 @@ pub struct AgentContext {
     pub(crate) deadline: Instant,
     pub(crate) events: mpsc::UnboundedSender<Message>,
     pub(crate) emitted: Arc<AtomicU32>,
-}
-
-/// An event on its way to the trace writer, which stamps it.
-#[derive(Debug)]
-pub(crate) struct Emitted {
-    pub(crate) agent: AgentName,
-    pub(crate) kind: EventType,
-    pub(crate) content: String,
-    pub(crate) data: Option<serde_json::Value>,
 }
 
 impl fmt::Debug for AgentContext {

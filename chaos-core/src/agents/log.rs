@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use self::sources::Source;
+use super::count::thousands;
 use crate::{
     agent::{Agent, AgentContext},
     analysis::logs::{LogMiner, detect},
@@ -227,22 +228,9 @@ fn close(cx: &AgentContext, followed: Vec<Followed>) -> Vec<Evidence> {
 
 fn summary(logs: &Logs) -> String {
     let severe: u64 = logs.patterns.iter().filter(|p| p.level >= Some(Level::Error)).map(|p| p.count).sum();
-    let count = |n: u64, what: &str| format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" });
+    let count = |n: u64, what: &str| format!("{} {what}{}", thousands(n), if n == 1 { "" } else { "s" });
     let patterns = count(logs.patterns.len() as u64, "pattern");
-    format!("{}, {patterns}, {} severe", count(logs.total_lines, "line"), grouped(severe))
-}
-
-/// `1,234`.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
+    format!("{}, {patterns}, {} severe", count(logs.total_lines, "line"), thousands(severe))
 }
 
 #[cfg(test)]

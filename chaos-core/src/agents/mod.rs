@@ -1,5 +1,6 @@
 //! The built-in agents. Each file is one agent; what it calculates lives in `analysis`, `catalogue` and `risk`.
 
+mod count;
 mod fixer;
 #[cfg(test)]
 mod fixture;

@@ -6,8 +6,6 @@ mod drive;
 mod facts;
 mod trace;
 
-pub(crate) use trace::Message;
-
 use std::{collections::BTreeSet, fmt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
@@ -21,6 +19,7 @@ use crate::{
     artifact::ArtifactSink,
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind, Result},
+    events::Message,
     host::ReadOnlyHost,
     model::{
         AgentName, Diagnosis, Evidence, Finding, FixPlan, Incident, IncidentId, Observation, Report, RiskAssessment,

@@ -5,40 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
-    agent::Emitted,
     artifact::ArtifactSink,
     clock::Clock,
-    error::Error,
+    events::{Emitted, Flushed, Message},
     model::{AgentName, EventType, IncidentId, Phase, Timestamp, TraceEvent},
 };
-
-/// What the writer is told.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// An event.
-    Event(Emitted),
-    /// An event whose time the sender wants to know.
-    Stamp(Emitted, oneshot::Sender<Timestamp>),
-    /// The run enters a phase.
-    Phase(Phase, Emitted, oneshot::Sender<Timestamp>),
-    /// Everything so far is to be written; what failed so far is told.
-    Flush(oneshot::Sender<Flushed>),
-}
-
-/// What the writer knows after a flush.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Flushed {
-    /// The texts of all events of type `error`.
-    pub(crate) errors: Vec<String>,
-    /// The first failure to append.
-    pub(crate) storage: Option<Error>,
-}
 
 /// Where an event's time comes from.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::{
     clock::SystemClock,
+    events::Message,
     model::{AgentName, IncidentId, Ledger, TargetInfo},
-    pipeline::Message,
     readonly::AllowList,
     transport::{Capabilities, Chunk, Request, Stop, Transport},
 };

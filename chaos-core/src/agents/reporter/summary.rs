@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::count::thousands;
 use super::{
     doc::Doc,
     escape,
@@ -89,7 +90,7 @@ pub(super) fn looked_at(story: &Story<'_>) -> String {
     };
     format!(
         "Looked at {} metric series and {} with {}{span}{asked}.",
-        words::thousands(metrics as u64),
+        thousands(metrics as u64),
         words::count(logs, "log source"),
         words::count(usize::try_from(records).unwrap_or(usize::MAX), "record")
     )
@@ -111,7 +112,7 @@ pub(super) fn sources(doc: &mut Doc, story: &Story<'_>) {
         .iter()
         .take(40)
         .map(|(source, (series, records))| {
-            [escape::code(&escape::cut(source, 100)), words::thousands(*series as u64), words::thousands(*records)]
+            [escape::code(&escape::cut(source, 100)), thousands(*series as u64), thousands(*records)]
         })
         .collect();
     doc.table(["Source", "Metric series", "Log records"], &rows);

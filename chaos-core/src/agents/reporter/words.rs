@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::count::thousands;
 use super::escape;
 use crate::{
     chart::human,
@@ -158,19 +159,6 @@ pub(super) fn count(n: usize, noun: &str) -> String {
         (_, Some(stem)) => format!("{} {stem}ies", thousands(n as u64)),
         (_, None) => format!("{} {noun}s", thousands(n as u64)),
     }
-}
-
-/// `12,345`.
-pub(super) fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -15,15 +15,16 @@ use tokio::{
 };
 
 use self::think::{pure, settle};
-use super::trace::{Flushed, Message, Timeline, Writer};
+use super::trace::{Timeline, Writer};
 use super::{
     Agents, COORDINATOR, Contexts, Named, Notifier, Outcome, Pipeline, Source, allow_list, artifacts, facts, idle_clock,
 };
 use crate::{
-    agent::{Agent, AgentContext, Emitted},
+    agent::{Agent, AgentContext},
     artifact::{ArtifactName, ArtifactSink},
     clock::Clock,
     error::{Error, ErrorKind, Result},
+    events::{Emitted, Flushed, Message},
     host::ReadOnlyHost,
     model::{
         AgentName, Answer, EventType, Evidence, Facts, Incident, IncidentId, Ledger, Observation, Phase, Report,
