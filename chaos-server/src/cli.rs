@@ -17,7 +17,10 @@ Examples:
   chaos-handler show                       what came out of the latest run
   chaos-handler report | less              its post-mortem
   chaos-handler replay inc-20261124-001    think again, to the same bytes
-  chaos-handler cleanup                    end all faults of ours, proven";
+  chaos-handler cleanup                    end all faults of ours, proven
+  chaos-handler run --target sre@web1      what is wrong with that machine?
+
+--target is any Host of ~/.ssh/config, [user@]host[:port] or ssh://user@host:port.";
 
 const CONFIGURATION: &str = "\
 Configuration, by default ./chaos-handler.toml or ~/.config/chaos-handler/config.toml:
@@ -26,6 +29,12 @@ Configuration, by default ./chaos-handler.toml or ~/.config/chaos-handler/config
   observe = 30
   log_files = [\"/var/log/app.log\"]
   metrics = \"9100/metrics\"        # an endpoint on the target
+  target = \"web1\"                # in place of local
+  [ssh]
+  config = \"ssh_config\"          # in place of ~/.ssh/config
+  identity = \"~/.ssh/id_ed25519\"
+  host_keys = [\"SHA256:…\"]       # the target's key must be one of these; no known_hosts file is asked
+  accept_new_host_keys = false
   slack_webhook = \"https://…\"     # or CHAOS_HANDLER_SLACK_WEBHOOK
 Flags come first, then CHAOS_HANDLER_* variables, then the file.";
 
@@ -82,6 +91,40 @@ pub(crate) enum Command {
     Scenarios(Json),
     /// End every fault of ours on a target, and prove that it is gone.
     Cleanup(Target),
+    /// Put the scripts of the faults on a target, or look at them there.
+    #[command(subcommand)]
+    Scripts(Scripts),
+}
+
+/// What to do with the scripts on a target.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scripts {
+    /// Put them there: in /opt/chaos-scripts as root, else in a directory of the user's own.
+    Install(InstallArgs),
+    /// What each fault is doing there now.
+    Status(StatusArgs),
+    /// Compare them with ours, by checksum.
+    Verify(Target),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Mark the machine as fair game: from then on faults may be injected into it.
+    #[arg(long)]
+    pub(crate) allow_chaos: bool,
+    /// Mark it without asking.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) json: Json,
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -141,13 +184,30 @@ pub(crate) struct RunArgs {
     /// Inject the fault without asking.
     #[arg(long, short)]
     pub(crate) yes: bool,
+    /// Inject it although the target is not marked as fair game.
+    #[arg(long, requires = "scenario")]
+    pub(crate) allow_unmarked: bool,
 }
 
+/// Which machine, and how it is reached.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The machine: `local` is this one.
-    #[arg(long, value_name = "TARGET", default_value = "local", env = "CHAOS_HANDLER_TARGET", hide_env_values = true)]
-    pub(crate) target: String,
+    /// The machine: `local` is this one; else a Host of ~/.ssh/config, [user@]host[:port], or ssh://user@host:port
+    /// [default: local].
+    #[arg(long, value_name = "TARGET", env = "CHAOS_HANDLER_TARGET", hide_env_values = true)]
+    pub(crate) target: Option<String>,
+    /// A private key to log in with, before those of the SSH configuration.
+    #[arg(long, short, value_name = "FILE", env = "CHAOS_HANDLER_IDENTITY", hide_env_values = true)]
+    pub(crate) identity: Option<PathBuf>,
+    /// SSH configuration file, in place of ~/.ssh/config and the machine's.
+    #[arg(long, short = 'F', value_name = "FILE", env = "CHAOS_HANDLER_SSH_CONFIG", hide_env_values = true)]
+    pub(crate) ssh_config: Option<PathBuf>,
+    /// The target's host key must be this one (SHA256:…); no known_hosts file is asked; may be repeated.
+    #[arg(long = "host-key", value_name = "FINGERPRINT")]
+    pub(crate) host_keys: Vec<String>,
+    /// Note the key of a host that is new, and trust it from then on; a changed key is still refused.
+    #[arg(long, conflicts_with = "host_keys")]
+    pub(crate) accept_new_host_key: bool,
 }
 
 #[derive(Debug, Args)]

@@ -32,9 +32,30 @@ pub(crate) struct Config {
     pub(crate) log_files: Vec<String>,
     /// A metrics endpoint on the target.
     pub(crate) metrics: Option<Endpoint>,
+    /// The machine to look at when none is named.
+    pub(crate) target: Option<String>,
+    /// How machines are reached.
+    #[serde(default)]
+    pub(crate) ssh: Ssh,
     /// Who is told.
     #[serde(default, deserialize_with = "parsed")]
     pub(crate) slack_webhook: Option<Webhook>,
+}
+
+/// What the file can say of SSH.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ssh {
+    /// A configuration file in place of the user's and the machine's.
+    pub(crate) config: Option<PathBuf>,
+    /// A private key to log in with.
+    pub(crate) identity: Option<PathBuf>,
+    /// Fingerprints of which the target's host key must have one.
+    #[serde(default)]
+    pub(crate) host_keys: Vec<String>,
+    /// Whether the key of a host that is new is noted and trusted.
+    #[serde(default)]
+    pub(crate) accept_new_host_keys: bool,
 }
 
 impl Config {

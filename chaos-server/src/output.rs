@@ -1,7 +1,7 @@
 //! Standard output and error. Nothing here panics when nobody reads: a pipe that was closed ends the output
 //! quietly, and whatever still has to be done is done.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use chaos_core::{chart::visible, error::Error};
 
@@ -33,6 +33,26 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 /// Says one line on standard error; what is hidden in it is shown as escapes.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", visible(text));
+}
+
+/// Asks whether to go on, unless `yes`.
+///
+/// # Errors
+/// `Usage` when a person says no, or nobody is there to ask.
+pub(crate) fn confirm(yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::usage("nobody is here to confirm this; --yes does"));
+    }
+    let _ = write!(io::stderr(), "Go on? [y/N] ");
+    let mut answer = String::new();
+    let _ = io::stdin().lock().read_line(&mut answer);
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::usage("not confirmed; nothing was done")),
+    }
 }
 
 /// Whether a person looks at standard error.

@@ -3,6 +3,8 @@
 //!
 //! A scenario is no agent: it alone gets the [`Transport`], and no agent but the reporter learns of it.
 
+mod files;
+mod inject;
 mod script;
 
 use std::{sync::Arc, time::Duration};
@@ -11,11 +13,25 @@ use async_trait::async_trait;
 
 use crate::{
     error::Result,
-    model::{FaultId, Recovery},
-    transport::Transport,
+    model::{AgentName, Ask, Command, FaultId, Recovery},
+    transport::{Request, Transport},
 };
 
-pub use script::{Script, ScriptFile, ScriptScenario, ScriptState, ScriptStatus};
+pub use files::{FAIR_GAME, FileState, ScriptFile, install, is_fair_game, mark_as_fair_game, verify};
+pub use inject::ScriptScenario;
+pub use script::{Script, ScriptState, ScriptStatus};
+
+/// How long one command may take: `stop` waits for processes to end, and a machine in trouble is slow.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// Runs a command on the target, as root where that can be had.
+async fn call(target: &Arc<dyn Transport>, command: Command) -> Result<String> {
+    let command = Command { elevate: target.capabilities().elevate, ..command };
+    let ask = Ask::Run(command);
+    let request = Request { agent: AgentName::new("Coordinator"), ask, within: WITHIN, max_bytes: 1 << 20 };
+    let output = target.open(&request).await?.output(1 << 20).await;
+    output.text()
+}
 
 /// A fault that can be injected.
 #[async_trait]
@@ -45,6 +61,11 @@ pub trait Armed: Send {
 /// A fault that was started, or may have been.
 #[async_trait]
 pub trait Injected: Send {
+    /// How long [`Injected::revert`] may take, counted from now. A target that its own fault cuts off has to revert
+    /// by itself before it can be asked.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
     /// Ends the fault and compares the target's state with what it was before.
     async fn revert(self: Box<Self>) -> Recovery;
 }

@@ -1,21 +1,17 @@
-//! Faults as shell scripts on the target: `NAME.sh arm|start|stop|status`. Which scripts there are is given from
-//! outside; this is how they are put there, driven, and how their revert is proven.
+//! One shell script of a fault on one target: `NAME.sh status|state|stop`, and the proof that a fault is gone.
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
 
-use super::{Armed, Injected, Scenario};
+use super::{ScriptFile, call, files::install};
 use crate::{
     error::{Error, ErrorKind, Result},
-    model::{AgentName, Ask, Command, FaultId, Recovery},
-    transport::{Request, Transport},
+    model::{Command, Recovery},
+    transport::Transport,
 };
 
-/// How long one call of a script may take: `stop` waits for processes to end.
-const WITHIN: Duration = Duration::from_secs(30);
 /// Prints which of its arguments exist. A process that has ended and waits for its parent to take note (state Z)
 /// is gone.
 const LOOK: &str = r#"for path do
@@ -24,17 +20,13 @@ const LOOK: &str = r#"for path do
     echo "$path"
   fi
 done"#;
-/// How often a revert is tried.
+/// How often a revert is tried on a target that answers.
 const ATTEMPTS: u32 = 3;
-
-/// A file of the scripts' directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScriptFile {
-    /// Its name, ending in `.sh`.
-    pub name: &'static str,
-    /// Its text.
-    pub text: &'static str,
-}
+/// The pause between attempts at first; it doubles up to the second.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONG_PAUSE: Duration = Duration::from_secs(8);
+/// How long a target may take to come back to its state once the fault has ended: services take time to start.
+const SETTLING: Duration = Duration::from_secs(45);
 
 /// What `status --json` of a script says.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -74,6 +66,15 @@ pub enum ScriptState {
     Leftover,
 }
 
+/// What `start` and `state` are given.
+#[derive(Clone, Default)]
+pub(super) struct Arguments {
+    /// Words; seen in process lists and reports.
+    pub(super) words: Vec<String>,
+    /// Standard input, for what nobody may see.
+    pub(super) input: String,
+}
+
 /// One script on one target.
 #[derive(Clone)]
 pub struct Script {
@@ -89,26 +90,25 @@ impl std::fmt::Debug for Script {
 }
 
 impl Script {
-    /// Puts `files` on the target where they are not there already, letter by letter, and gives a handle to the
-    /// script `name`: in `/opt/chaos-scripts` as root, else in a directory of the user's own.
+    /// Puts `files` on the target as [`install`] does, and gives a handle to the script `name`.
     ///
     /// # Errors
-    /// When the target can't be reached, or the directory can't be written or belongs to somebody else.
+    /// As [`install`].
     pub async fn install(target: Arc<dyn Transport>, files: &[ScriptFile], name: &str) -> Result<Self> {
-        let installer = Command { stdin: installer(files), ..Command::new(["sh", "-s"]) };
-        let directory = call(&target, installer).await?.trim().to_owned();
-        if directory.starts_with('/') && !directory.contains('\n') {
-            Ok(Self { target, directory, name: name.to_owned() })
-        } else {
-            Err(Error::new(ErrorKind::CommandFailed, "the scripts' directory can't be told")
-                .with("said", directory.escape_debug()))
-        }
+        let directory = install(&target, files).await?;
+        Ok(Self { target, directory, name: name.to_owned() })
     }
 
-    async fn call(&self, args: &[String]) -> Result<String> {
+    /// The script `name` of those that are installed already in `directory`, as [`install`] gives it.
+    #[must_use]
+    pub fn installed(target: Arc<dyn Transport>, directory: &str, name: &str) -> Self {
+        Self { target, directory: directory.to_owned(), name: name.to_owned() }
+    }
+
+    pub(super) async fn call(&self, command: &str, given: &Arguments) -> Result<String> {
         let script = format!("{}/{}.sh", self.directory, self.name);
-        let argv = ["bash".to_owned(), script].into_iter().chain(args.iter().cloned());
-        call(&self.target, Command::new(argv)).await
+        let argv = ["bash".to_owned(), script, command.to_owned()].into_iter().chain(given.words.iter().cloned());
+        call(&self.target, Command { stdin: given.input.clone(), ..Command::new(argv) }).await
     }
 
     /// What is there now.
@@ -116,7 +116,8 @@ impl Script {
     /// # Errors
     /// When the target can't be asked or answers nonsense.
     pub async fn status(&self) -> Result<ScriptStatus> {
-        let said = self.call(&["status".into(), "--json".into()]).await?;
+        let as_json = Arguments { words: vec!["--json".into()], ..Arguments::default() };
+        let said = self.call("status", &as_json).await?;
         serde_json::from_str(said.trim()).map_err(|e| {
             Error::new(ErrorKind::CommandFailed, "the script's status can't be understood")
                 .with("script", &self.name)
@@ -124,17 +125,28 @@ impl Script {
         })
     }
 
+    /// What a fault with these arguments would change, as it is now: one fact a line, without what changes by itself.
+    pub(super) async fn state(&self, given: &Arguments) -> Result<String> {
+        self.call("state", given).await
+    }
+
     /// Ends the fault and proves it: whatever was there before is asked for again afterwards, both of the script
     /// and of the system itself.
     pub async fn stop(&self) -> Recovery {
+        self.stop_until(Instant::now()).await
+    }
+
+    /// As [`Script::stop`]; a target that can't be reached is tried until then, for it may be the fault that cuts us
+    /// off, and the target reverts that by itself.
+    pub(super) async fn stop_until(&self, until: Instant) -> Recovery {
         let before = self.status().await;
-        let mut last = Recovery::Unknown("it was never tried".into());
-        for attempt in 0..ATTEMPTS {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            let stopped = self.call(&["stop".into()]).await;
-            last = match (self.status().await, stopped) {
+        let mut attempts = 0;
+        let mut pause = PAUSE;
+        loop {
+            let stopped = self.call("stop", &Arguments::default()).await;
+            let after = self.status().await;
+            let unreachable = matches!(&after, Err(e) if e.is_retryable() || e.kind() == ErrorKind::Deadline);
+            let last = match (after, stopped) {
                 (Ok(after), _) if after.state == ScriptState::Idle => {
                     return match &before {
                         Ok(before) => self.gone(before).await,
@@ -149,8 +161,29 @@ impl Script {
                 }
                 (Err(e), _) => Recovery::Unknown(e.to_string()),
             };
+            attempts += 1;
+            if attempts >= ATTEMPTS && !(unreachable && Instant::now() < until) {
+                return last;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONG_PAUSE);
         }
-        last
+    }
+
+    /// Waits until the state is as it was before, and says what differs when it does not come back.
+    pub(super) async fn is_as_before(&self, given: &Arguments, before: &str) -> Recovery {
+        let until = Instant::now() + SETTLING;
+        loop {
+            let last = match self.state(given).await {
+                Ok(now) if now == before => return Recovery::Proven,
+                Ok(now) => Recovery::NotRecovered(difference(before, &now)),
+                Err(e) => Recovery::Unknown(format!("the state can't be compared with that before: {e}")),
+            };
+            if Instant::now() >= until {
+                return last;
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Asks the system, not the script, whether the fault's processes and files are gone.
@@ -172,131 +205,22 @@ impl Script {
     }
 }
 
-async fn call(target: &Arc<dyn Transport>, command: Command) -> Result<String> {
-    let command = Command { elevate: target.capabilities().elevate, ..command };
-    let ask = Ask::Run(command);
-    let request = Request { agent: AgentName::new("Coordinator"), ask, within: WITHIN, max_bytes: 1 << 20 };
-    let output = target.open(&request).await?.output(1 << 20).await;
-    output.text()
+/// Which lines are no longer there, and which are new.
+fn difference(before: &str, now: &str) -> String {
+    let missing = |of: &str, from: &str| {
+        let lines = of.lines().filter(|line| !from.lines().any(|l| l == *line)).map(|l| l.escape_debug().to_string());
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    format!("it was \"{}\" and is \"{}\"", missing(before, now), missing(now, before))
 }
 
-/// A shell script that writes the files, each beside its place and then moved there, and prints the directory.
-fn installer(files: &[ScriptFile]) -> String {
-    let mut script = String::from(
-        r#"set -eu
-umask 077
-if [ "$(id -u)" = 0 ]; then dir=/opt/chaos-scripts; else dir="${XDG_RUNTIME_DIR:-/tmp/chaos-$(id -u)}/scripts"; fi
-mkdir -p "$dir"
-if [ -L "$dir" ] || [ ! -O "$dir" ]; then echo "$dir belongs to somebody else" >&2; exit 1; fi
-if [ "$(id -u)" = 0 ]; then chmod 755 "$dir"; fi
-put() {
-  if [ -f "$dir/$1" ] && [ ! -L "$dir/$1" ] && cmp -s "$dir/.$1.new" "$dir/$1"; then rm -f "$dir/.$1.new"; return; fi
-  chmod 755 "$dir/.$1.new"
-  mv -f "$dir/.$1.new" "$dir/$1"
-}
-"#,
-    );
-    for ScriptFile { name, text } in files {
-        // A line of the text can't be its own digest.
-        let end: String = Sha256::digest(text.as_bytes()).iter().take(12).map(|b| format!("{b:02x}")).collect();
-        let text = text.trim_end_matches('\n');
-        script.push_str(&format!("cat >\"$dir/.{name}.new\" <<'{end}'\n{text}\n{end}\nput {name}\n"));
-    }
-    script.push_str("printf '%s\\n' \"$dir\"\n");
-    script
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A scenario that is a script.
-#[derive(Debug, Clone)]
-pub struct ScriptScenario {
-    name: String,
-    causes: FaultId,
-    files: Vec<ScriptFile>,
-    args: Vec<String>,
-    max_runtime_s: u32,
-}
-
-impl ScriptScenario {
-    /// The script `name` out of `files`, started with `args`, which causes `causes` and reverts by itself after
-    /// at most `max_runtime_s` seconds.
-    #[must_use]
-    pub fn new(name: &str, causes: FaultId, files: Vec<ScriptFile>, args: Vec<String>, max_runtime_s: u32) -> Self {
-        Self { name: name.to_owned(), causes, files, args, max_runtime_s }
-    }
-
-    fn limit(&self) -> [String; 2] {
-        ["--max-runtime".into(), self.max_runtime_s.to_string()]
-    }
-}
-
-#[async_trait]
-impl Scenario for ScriptScenario {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn args(&self) -> String {
-        self.args.join(" ")
-    }
-
-    fn causes(&self) -> FaultId {
-        self.causes.clone()
-    }
-
-    async fn arm(&self, target: Arc<dyn Transport>) -> Result<Box<dyn Armed>> {
-        let script = Script::install(target, &self.files, &self.name).await?;
-        let before = script.status().await?;
-        if before.state != ScriptState::Idle {
-            let since = before.since.unwrap_or_else(|| "an unknown time".into());
-            let message = "this fault is on the target already; `chaos-handler cleanup` ends it";
-            return Err(Error::new(ErrorKind::Conflict, message).with("scenario", &self.name).with("since", since));
-        }
-        let mut args = vec!["arm".to_owned()];
-        args.extend(self.limit());
-        script.call(&args).await?;
-        let armed = script.status().await?;
-        match (armed.armed_by, armed.fires_in_seconds) {
-            (Some(_), Some(seconds)) => {
-                let fires_in = Duration::from_secs(seconds);
-                Ok(Box::new(ArmedScript { script, scenario: self.clone(), fires_in }))
-            }
-            _ => Err(Error::new(ErrorKind::CommandFailed, "the script armed no revert").with("scenario", &self.name)),
-        }
-    }
-}
-
-struct ArmedScript {
-    script: Script,
-    scenario: ScriptScenario,
-    fires_in: Duration,
-}
-
-#[async_trait]
-impl Armed for ArmedScript {
-    fn fires_in(&self) -> Duration {
-        self.fires_in
-    }
-
-    async fn start(self: Box<Self>) -> (Box<dyn Injected>, Result<()>) {
-        let mut args = vec!["start".to_owned()];
-        args.extend(self.scenario.args.iter().cloned());
-        args.extend(self.scenario.limit());
-        let started = self.script.call(&args).await.map(drop);
-        (Box::new(RunningScript { script: self.script }), started)
-    }
-
-    async fn disarm(self: Box<Self>) -> Recovery {
-        self.script.stop().await
-    }
-}
-
-struct RunningScript {
-    script: Script,
-}
-
-#[async_trait]
-impl Injected for RunningScript {
-    async fn revert(self: Box<Self>) -> Recovery {
-        self.script.stop().await
+    #[test]
+    fn a_difference_names_what_changed_and_nothing_else() {
+        let said = difference("unit a active\nunit b active\n", "unit a active\nunit b failed\n");
+        assert_eq!(said, "it was \"unit b active\" and is \"unit b failed\"");
     }
 }

@@ -1,24 +1,16 @@
 //! A fault of our own making: which one, with which arguments, and whether a person agrees to it.
 
-use std::{
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use chaos_core::{
-    model::FaultId,
-    scenario::{Script, ScriptFile, ScriptScenario, ScriptState},
+    model::{FaultId, TargetInfo},
+    scenario::{ScriptFile, ScriptScenario},
     transport::Transport,
 };
 use chaos_scripts::{SCENARIOS, ScriptInfo};
 
 use super::target;
-use crate::{
-    cli::RunArgs,
-    config::Seconds,
-    exit::{Exit, Failure},
-    output,
-};
+use crate::{cli::RunArgs, config::Seconds, exit::Failure, output};
 
 /// The argument that has a flag of its own.
 const DURATION: &str = "duration";
@@ -31,6 +23,8 @@ pub(super) struct Chaos {
     duration_s: u32,
     /// When the target reverts by itself.
     pub(super) max_runtime_s: u32,
+    /// Whether the target need not be marked as fair game.
+    allow_unmarked: bool,
 }
 
 impl Chaos {
@@ -60,7 +54,7 @@ impl Chaos {
                  when the target reverts by itself"
             )));
         }
-        Ok(Some(Self { info, set, duration_s, max_runtime_s }))
+        Ok(Some(Self { info, set, duration_s, max_runtime_s, allow_unmarked: args.allow_unmarked }))
     }
 
     /// The scenario for the pipeline.
@@ -71,14 +65,15 @@ impl Chaos {
         }
         args.extend([option(DURATION), self.duration_s.to_string()]);
         let causes = FaultId(self.info.causes.to_owned());
-        ScriptScenario::new(self.info.name, causes, files(), args, self.max_runtime_s)
+        let scenario = ScriptScenario::new(self.info.name, causes, files(), args, self.max_runtime_s);
+        if self.allow_unmarked { scenario.without_mark() } else { scenario }
     }
 
     /// Says what will happen to which machine, and asks, unless `yes`.
     ///
     /// # Errors
     /// `Usage` when a person says no, or nobody is there to ask.
-    pub(super) fn confirm(&self, on: &str, baseline_s: u32, yes: bool) -> Result<(), Failure> {
+    pub(super) fn confirm(&self, on: &TargetInfo, baseline_s: u32, yes: bool) -> Result<(), Failure> {
         let set: String = self.set.iter().map(|(key, value)| format!(", {key}={value}")).collect();
         let Self { info, duration_s, max_runtime_s, .. } = self;
         for line in [
@@ -90,36 +85,15 @@ impl Chaos {
         ] {
             output::note(&line);
         }
-        if yes {
-            return Ok(());
-        }
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(Failure::usage("nobody is here to confirm this; --yes does"));
-        }
-        let _ = write!(io::stderr(), "Go on? [y/N] ");
-        let mut answer = String::new();
-        let _ = io::stdin().lock().read_line(&mut answer);
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(Failure::usage("not confirmed; nothing was done")),
-        }
+        output::confirm(yes)
     }
 
-    /// Looks before the baseline whether the fault is there already, rather than after it.
+    /// Looks before the baseline whether the fault can be injected, rather than after it.
     ///
     /// # Errors
-    /// `Conflict` when it is; or why that can't be told.
+    /// Why it can't: it is there already, the target is not fair game, an argument does not fit this target.
     pub(super) async fn check(&self, target: Arc<dyn Transport>) -> Result<(), Failure> {
-        let status = Script::install(target, &files(), self.info.name).await?.status().await?;
-        if status.state == ScriptState::Idle {
-            return Ok(());
-        }
-        let since = status.since.map_or(String::new(), |since| format!(" since {since}"));
-        let name = self.info.name;
-        Err(Failure::new(
-            Exit::Conflict,
-            format!("{name} is on the target already{since}; `chaos-handler cleanup` ends it"),
-        ))
+        Ok(self.scenario().check(target).await?)
     }
 }
 

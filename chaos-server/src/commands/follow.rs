@@ -15,6 +15,8 @@ use crate::{
     signals::{Asked, Signals},
 };
 
+/// How long a revert may take before its wait is explained: it may be the fault that cuts the target off.
+const REVERTING: Duration = Duration::from_secs(15);
 /// How often it is looked whether another process asked for the end.
 const LOOKING: Duration = Duration::from_millis(300);
 
@@ -46,11 +48,14 @@ impl Follow<'_> {
         let (mut asked, mut injecting, mut fires_at) = (None, None, None);
         let mut look = tokio::time::interval(LOOKING);
         let mut stopping = false;
+        let mut explain_at = None;
         loop {
             tokio::select! {
                 event = run.next_event() => {
                     let Some(event) = event else { break };
                     self.display.event(&event);
+                    let is_reverting = event.phase == Phase::Revert && event.kind == EventType::Phase;
+                    explain_at = is_reverting.then(|| tokio::time::Instant::now() + REVERTING);
                     injecting = injecting.or_else(|| failed_to_inject(&event));
                     fires_at = fires_at.or_else(|| self.fires_at(&event));
                     // An agent that was given up may hold the events open for longer.
@@ -67,6 +72,15 @@ impl Follow<'_> {
                     Some(_) if signal == Asked::Hangup => {}
                     Some(first) => self.leave(first, fires_at),
                 },
+                () = at(explain_at), if explain_at.is_some() => {
+                    explain_at = None;
+                    if let Some(fires_at) = fires_at {
+                        self.display.note(&format!(
+                            "still reverting; a target that can't be reached reverts by itself at {} UTC at the latest",
+                            fires_at.time_of_day()
+                        ));
+                    }
+                }
                 _ = look.tick(), if !stopping => {
                     if self.dir.is_stop_requested(run.id()) {
                         self.stop(&run, &mut stopping, fires_at.is_some());
@@ -107,6 +121,13 @@ impl Follow<'_> {
         let armed = event.kind == EventType::Chaos && event.phase == Phase::Inject;
         let delay = Duration::from_secs(u64::from(self.max_runtime_s?));
         armed.then(|| event.timestamp + delay)
+    }
+}
+
+async fn at(when: Option<tokio::time::Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
     }
 }
 

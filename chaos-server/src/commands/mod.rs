@@ -6,6 +6,7 @@ mod incidents;
 mod replay;
 mod run;
 mod scenarios;
+mod scripts;
 mod target;
 
 use std::{path::PathBuf, time::Duration};
@@ -54,7 +55,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Report(args) => incidents::report(&root, &args.id, args.path).await,
         Command::Stop(args) => incidents::stop(&root, &args.id, !args.no_wait).await,
         Command::Scenarios(args) => scenarios::list(args.json),
-        Command::Cleanup(args) => scenarios::cleanup(&args.target).await,
+        Command::Cleanup(args) => scenarios::cleanup(&args, &config).await,
+        Command::Scripts(what) => scripts::scripts(what, &config).await,
     }
 }
 

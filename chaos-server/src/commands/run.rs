@@ -35,13 +35,13 @@ pub(super) async fn run(args: RunArgs, config: Config, root: PathBuf) -> Result<
     let chaos = Chaos::from_args(&args, options.observe_s)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let target: Arc<dyn Transport> = match args.offline.as_slice() {
-        [] => target::open(&args.target.target, clock.clone())?,
+        [] => target::open(&args.target, &config, clock.clone()).await?,
         paths => Arc::new(Files::open(paths, clock.clone())?),
     };
     let dir = Arc::new(Dir::open(root).map_err(|e| Failure::storage(&e))?);
     mark_interrupted(&dir)?;
     if let Some(chaos) = &chaos {
-        chaos.confirm(&args.target.target, options.baseline_s, args.yes)?;
+        chaos.confirm(&target.target(), options.baseline_s, args.yes)?;
         chaos.check(target.clone()).await?;
     }
     let signals =

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use chaos_core::{
+    chart::visible,
     clock::SystemClock,
     model::Recovery,
-    scenario::{Script, ScriptState},
+    scenario::{Script, ScriptState, install},
 };
 use chaos_scripts::SCENARIOS;
 use serde_json::json;
 
-use super::{chaos::files, target};
+use super::{chaos::files, scripts::state, target};
 use crate::{
+    cli::Target,
+    config::Config,
     exit::{Exit, Failure},
     output,
 };
@@ -38,11 +41,12 @@ pub(super) fn list(as_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-pub(super) async fn cleanup(on: &str) -> Result<Exit, Failure> {
-    let target = target::open(on, Arc::new(SystemClock::default()))?;
+pub(super) async fn cleanup(on: &Target, config: &Config) -> Result<Exit, Failure> {
+    let target = target::open(on, config, Arc::new(SystemClock::default())).await?;
+    let directory = install(&target, &files()).await?;
     let mut exit = Exit::Ok;
     for scenario in SCENARIOS {
-        let script = Script::install(target.clone(), &files(), scenario.name).await?;
+        let script = Script::installed(target.clone(), &directory, scenario.name);
         let before = script.status().await;
         let said = match (script.stop().await, before) {
             (Recovery::Proven, Ok(status)) if status.state == ScriptState::Idle => {
@@ -50,7 +54,7 @@ pub(super) async fn cleanup(on: &str) -> Result<Exit, Failure> {
             }
             (Recovery::Proven, Ok(status)) => {
                 let since = status.since.map_or(String::new(), |since| format!(" since {since}"));
-                format!("proven: reverted, it was {}{since}", format!("{:?}", status.state).to_lowercase())
+                format!("proven: reverted, it was {}{since}", state(status.state))
             }
             (Recovery::Proven, Err(_)) => "proven: nothing is there".to_owned(),
             (Recovery::NotRecovered(why), _) => {
@@ -62,7 +66,7 @@ pub(super) async fn cleanup(on: &str) -> Result<Exit, Failure> {
                 format!("NOT KNOWN: {why}")
             }
         };
-        output::print(&format!("{:<12} {}\n", scenario.name, chaos_core::chart::visible(&said)))?;
+        output::print(&format!("{:<16} {}\n", scenario.name, visible(&said)))?;
     }
     if exit == Exit::NotReverted {
         output::note("error: not every fault is proven to be reverted");

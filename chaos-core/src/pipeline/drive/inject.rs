@@ -37,14 +37,14 @@ impl Drive {
         let began = self.phase(Phase::Inject, format!("injecting {} {args}", scenario.name())).await;
         // None of this is inside a select: it is never dropped half-way.
         let raw = self.raw.clone();
-        let armed = guarded("arming the revert", async move { scenario.arm(raw).await }).await;
+        let armed = guarded("arming the revert", INJECTING, async move { scenario.arm(raw).await }).await;
         match armed.and_then(|armed| armed) {
             Ok(armed) => {
                 let fires_in = armed.fires_in();
                 let at = self.chaos(armed_text(fires_in)).await;
                 injection.fires_at = Some(at + fires_in);
                 if self.stop.is_over() {
-                    let disarmed = guarded("taking the revert back", armed.disarm()).await;
+                    let disarmed = guarded("taking the revert back", INJECTING, armed.disarm()).await;
                     injection.recovery = disarmed.unwrap_or_else(|e| Recovery::Unknown(e.to_string()));
                 } else {
                     match start(armed, &self.injected).await {
@@ -98,7 +98,7 @@ impl Drive {
         }
         self.phase(Phase::Revert, "ending the fault".into()).await;
         let recovery = match (held, recorded) {
-            (Some(injected), _) => guarded("the revert", injected.revert())
+            (Some(injected), _) => guarded("the revert", injected.patience(), injected.revert())
                 .await
                 .unwrap_or_else(|e| Recovery::Unknown(format!("{e}; the armed revert ends the fault on the target"))),
             (None, Some(recorded)) => recorded.recovery,
@@ -126,8 +126,12 @@ fn armed_text(fires_in: Duration) -> String {
 
 /// Does one thing to a fault, in a task of its own: a defect of the scenario ends with it, and what takes longer than
 /// it is given is not dropped half-way but goes on unattended.
-async fn guarded<T: Send + 'static>(what: &str, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
-    match timeout(INJECTING, tokio::spawn(work)).await {
+async fn guarded<T: Send + 'static>(
+    what: &str,
+    within: Duration,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T> {
+    match timeout(within, tokio::spawn(work)).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(e)) => Err(Error::new(ErrorKind::Internal, format!("{what} panicked")).because(e)),
         Err(_) => Err(Error::new(ErrorKind::Deadline, format!("{what} took too long"))),
@@ -138,7 +142,7 @@ async fn guarded<T: Send + 'static>(what: &str, work: impl Future<Output = T> + 
 async fn start(armed: Box<dyn Armed>, slot: &Slot) -> Result<()> {
     let late = Arc::new(Mutex::new(false));
     let (gave_up, found) = (late.clone(), slot.clone());
-    let started = guarded("starting the fault", async move {
+    let started = guarded("starting the fault", INJECTING, async move {
         let (injected, started) = armed.start().await;
         let unwanted = {
             let late = gave_up.lock().expect("no panic while held");

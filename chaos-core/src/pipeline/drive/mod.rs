@@ -46,8 +46,8 @@ const READING: Duration = Duration::from_secs(30 * 60);
 /// How long an agent without a target, and one with a target, may think.
 const THINKING: Duration = Duration::from_secs(60);
 const ASKING: Duration = Duration::from_secs(120);
-/// How long a fault may take to be armed, started or reverted, and the news to be passed on.
-const INJECTING: Duration = Duration::from_secs(60);
+/// How long a fault may take to be armed or started, and the news to be passed on.
+const INJECTING: Duration = Duration::from_secs(120);
 const NOTIFYING: Duration = Duration::from_secs(15);
 
 /// A started fault, where the supervisor finds it whatever became of the run.
