@@ -1,0 +1,277 @@
+//! Real faults on a real systemd host, over SSH, diagnosed blind; and each revert with its coordinator killed.
+//! `cargo xtask e2e` boots the machine, says where it is, and runs these, one at a time.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// The machine, as `xtask` started it, for one test; and a directory for its incidents.
+struct Vm {
+    name: String,
+    ssh_config: PathBuf,
+    place: TempDir,
+    _machine: MutexGuard<'static, ()>,
+}
+
+impl Vm {
+    fn new() -> Self {
+        let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = |name| env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask e2e`"));
+        let (name, ssh_config) = (given("CHAOS_VM"), given("CHAOS_VM_SSH_CONFIG").into());
+        Self { name, ssh_config, place: tempfile::tempdir().unwrap(), _machine: machine }
+    }
+
+    /// `chaos-handler COMMAND… --target …`, with nothing of this machine's user around it.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chaos-handler"));
+        command.args(args).args(["--target", &self.name, "--ssh-config"]).arg(&self.ssh_config);
+        command.current_dir(self.place.path()).env("HOME", self.place.path()).env_remove("SSH_AUTH_SOCK");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// What the machine itself answers, by another way than ours.
+    fn ssh(&self, script: &str) -> String {
+        let mut ssh = Command::new("ssh");
+        ssh.arg("-F").arg(&self.ssh_config).args(["-o", "ConnectTimeout=20", &self.name, script]).stdin(Stdio::null());
+        let said = ssh.output().unwrap();
+        assert!(said.status.success(), "{script}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8(said.stdout).unwrap()
+    }
+
+    fn incident_dir(&self) -> PathBuf {
+        fs::read_dir(self.place.path().join("incidents")).unwrap().next().unwrap().unwrap().path()
+    }
+
+    fn incident(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.incident_dir().join("incident.json")).unwrap()).unwrap()
+    }
+
+    /// Runs from start to end, gives the incident, and keeps its files where `CHAOS_VM_KEEP` says.
+    fn answer(&self, keep_as: &str, args: &[&str]) -> Value {
+        let began = Instant::now();
+        let ran = self.run(&[&["run"], args].concat());
+        eprintln!("{}", String::from_utf8_lossy(&ran.stderr));
+        eprintln!("{}\n{keep_as}: {:.0} s", String::from_utf8_lossy(&ran.stdout), began.elapsed().as_secs_f64());
+        if let Ok(kept) = env::var("CHAOS_VM_KEEP") {
+            let to = PathBuf::from(kept).join(keep_as);
+            let _ = fs::remove_dir_all(&to);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            assert!(Command::new("cp").arg("-r").arg(self.incident_dir()).arg(to).status().unwrap().success());
+        }
+        assert_eq!(ran.status.code(), Some(0));
+        self.incident()
+    }
+
+    /// A run whose fault has started.
+    fn with_fault(&self, args: &[&str]) -> Child {
+        let mut child = self.command(&[&["run"], args].concat()).stderr(Stdio::inherit()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let started = lines.map_while(Result::ok).any(|l| l.contains("the fault has started"));
+        assert!(started, "the fault never started");
+        child
+    }
+
+    /// How far a scenario is, as its script says on the machine.
+    fn state(&self, scenario: &str) -> String {
+        let said = self.ssh(&format!("bash /opt/chaos-scripts/{scenario}.sh status --json"));
+        let status: Value = serde_json::from_str(&said).unwrap();
+        status["state"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // Whatever a failed test left behind; a no-op after a good one.
+        let cleaned = self.run(&["cleanup"]);
+        if !cleaned.status.success() {
+            eprintln!("cleanup: {}", String::from_utf8_lossy(&cleaned.stdout));
+        }
+    }
+}
+
+/// The machine is emulated, so everything takes longer than elsewhere.
+const WINDOWS: [&str; 6] = ["--yes", "--baseline", "30", "--observe", "40", "--max-runtime"];
+
+/// A fault of ours, and what a right diagnosis of it says.
+struct Case {
+    scenario: &'static str,
+    set: &'static [&'static str],
+    fault: &'static str,
+    culprit: &'static str,
+    /// Prints something that is the same before the fault and after its revert, and not during it.
+    witness: &'static str,
+}
+
+const CPU_SPIKE: Case = Case {
+    scenario: "cpu_spike",
+    set: &[],
+    fault: "cpu_saturation",
+    culprit: "process",
+    witness: "pgrep -c stress-ng || true",
+};
+const MEMORY_LEAK: Case = Case {
+    scenario: "memory_leak",
+    set: &["--set", "target_mb=350"],
+    fault: "memory_leak",
+    culprit: "process",
+    witness: "ps -eo rss= | awk '$1 > 250000' | wc -l",
+};
+const DISK_FILL: Case = Case {
+    scenario: "disk_fill",
+    set: &[],
+    fault: "disk_space",
+    culprit: "filesystem",
+    witness: "ls /tmp/chaos_fill 2>/dev/null | wc -l",
+};
+const NET_LATENCY: Case = Case {
+    scenario: "net_latency",
+    set: &["--set", "delay_ms=200", "--set", "loss_pct=2"],
+    fault: "network_latency",
+    culprit: "interface",
+    witness: "tc qdisc show | grep -c netem || true",
+};
+const SERVICE_KILL: Case = Case {
+    scenario: "service_kill",
+    set: &["--set", "service_name=nginx"],
+    fault: "service_down",
+    culprit: "unit",
+    witness: "systemctl is-active nginx || true",
+};
+const DB_CONN_EXHAUST: Case = Case {
+    scenario: "db_conn_exhaust",
+    set: &[],
+    fault: "db_connections_exhausted",
+    culprit: "process",
+    witness: "runuser -u postgres -- psql -Atc 'select count(*) > 8 from pg_stat_activity' 2>/dev/null || echo refused",
+};
+
+fn is_named(case: &Case) {
+    let vm = Vm::new();
+    let before = vm.ssh(case.witness);
+    let args = [&[case.scenario], case.set, &WINDOWS, &["200", "--json"]].concat();
+    let incident = vm.answer(case.scenario, &args);
+    let diagnosis = &incident["diagnosis"];
+    assert_eq!(diagnosis["fault"], case.fault, "{:#}", diagnosis["steps"]);
+    assert!(diagnosis["confidence"].as_f64().unwrap() > 0.5);
+    assert_eq!(diagnosis["culprit"]["entity"]["kind"], case.culprit, "{:#}", diagnosis["culprit"]);
+    assert_eq!(incident["injection"]["recovery"]["state"], "proven", "{:#}", incident["injection"]);
+    assert!(!incident["plans"][0]["actions"].as_array().unwrap().is_empty(), "{:#}", incident["plans"]);
+    assert_eq!(vm.state(case.scenario), "idle");
+    assert_eq!(vm.ssh(case.witness), before, "the machine is as before");
+}
+
+/// SIGKILL of the coordinator while the fault is there: the target reverts by itself, within the max runtime.
+fn reverts_itself(case: &Case) {
+    const MAX_RUNTIME: u64 = 60;
+    let vm = Vm::new();
+    let before = vm.ssh(case.witness);
+    let limits = ["--yes", "--baseline", "1", "--observe", "300", "--duration", "60", "--max-runtime", "60", "--json"];
+    let mut child = vm.with_fault(&[&[case.scenario], case.set, &limits].concat());
+    let started = Instant::now();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(vm.state(case.scenario), "running", "the fault outlives its coordinator");
+    assert_ne!(vm.ssh(case.witness), before, "the fault is there");
+    // Half a minute more, for a machine that is emulated and slow to answer.
+    while vm.state(case.scenario) != "idle" {
+        assert!(started.elapsed() < Duration::from_secs(MAX_RUNTIME + 30), "the armed revert did not fire");
+        sleep(Duration::from_secs(2));
+    }
+    assert_eq!(vm.ssh(case.witness), before, "the machine is as before");
+    let left =
+        vm.ssh("systemctl list-units --all --no-legend 'chaos-revert-*'; ls /var/run/chaos-*.pid 2>/dev/null || true");
+    assert_eq!(left, "", "nothing of the revert is left");
+}
+
+macro_rules! vm_tests {
+    ($($name:ident: $what:ident($($case:expr)?);)+) => {
+        $(#[test]
+        #[ignore = "needs the test machine: cargo xtask e2e"]
+        fn $name() {
+            $what($(&$case)?);
+        })+
+    };
+}
+
+vm_tests! {
+    cpu_spike_is_named_and_reverted: is_named(CPU_SPIKE);
+    memory_leak_is_named_and_reverted: is_named(MEMORY_LEAK);
+    disk_fill_is_named_and_reverted: is_named(DISK_FILL);
+    net_latency_is_named_and_reverted: is_named(NET_LATENCY);
+    service_kill_is_named_and_reverted: is_named(SERVICE_KILL);
+    db_conn_exhaust_is_named_and_reverted: is_named(DB_CONN_EXHAUST);
+    a_healthy_machine_is_called_healthy: healthy();
+    cpu_spike_reverts_itself: reverts_itself(CPU_SPIKE);
+    memory_leak_reverts_itself: reverts_itself(MEMORY_LEAK);
+    disk_fill_reverts_itself: reverts_itself(DISK_FILL);
+    net_latency_reverts_itself: reverts_itself(NET_LATENCY);
+    service_kill_reverts_itself: reverts_itself(SERVICE_KILL);
+    db_conn_exhaust_reverts_itself: reverts_itself(DB_CONN_EXHAUST);
+    a_fault_that_cuts_our_own_connection_is_reverted_and_proven: cut_off();
+    chaos_needs_a_machine_that_is_fair_game: fair_game();
+    scripts_are_installed_verified_and_looked_at: scripts();
+}
+
+fn healthy() {
+    let vm = Vm::new();
+    let incident = vm.answer("healthy", &["--baseline", "30", "--observe", "40", "--json"]);
+    assert_eq!(incident["diagnosis"]["verdict"], "healthy", "{:#}", incident["findings"]);
+    assert!(incident["diagnosis"]["confidence"].as_f64().unwrap() >= 0.8);
+    assert!(incident["plans"][0]["actions"].as_array().unwrap().is_empty());
+}
+
+fn cut_off() {
+    let vm = Vm::new();
+    let args =
+        ["net_latency", "--set", "loss_pct=100", "--yes", "--baseline", "5", "--observe", "10", "--duration", "40"];
+    let ran = vm.run(&[&["run"], args.as_slice(), &["--max-runtime", "45"]].concat());
+    eprintln!("{}{}", String::from_utf8_lossy(&ran.stderr), String::from_utf8_lossy(&ran.stdout));
+    assert_eq!(vm.incident()["injection"]["recovery"]["state"], "proven", "{:#}", vm.incident()["injection"]);
+    assert_eq!(vm.ssh(NET_LATENCY.witness).trim(), "0");
+}
+
+fn fair_game() {
+    let vm = Vm::new();
+    vm.ssh("mv /etc/chaos-handler/allow-chaos /root/");
+    let refused = vm.run(&["run", "cpu_spike", "--yes", "--baseline", "0", "--observe", "1"]);
+    let looked = vm.run(&["run", "--observe", "2"]);
+    vm.ssh("mv /root/allow-chaos /etc/chaos-handler/");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("not marked as fair game") && said.contains("--allow-chaos"), "{said}");
+    assert_eq!(looked.status.code(), Some(0), "{}", String::from_utf8_lossy(&looked.stderr));
+}
+
+fn scripts() {
+    let vm = Vm::new();
+    let installed = vm.run(&["scripts", "install"]);
+    assert_eq!(installed.status.code(), Some(0), "{}", String::from_utf8_lossy(&installed.stderr));
+    assert_eq!(vm.run(&["scripts", "verify"]).status.code(), Some(0));
+    vm.ssh("echo '# edited' >>/opt/chaos-scripts/lib.sh");
+    let differs = vm.run(&["scripts", "verify"]);
+    assert_eq!(differs.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&differs.stdout).contains("lib.sh                   differs"));
+    assert_eq!(vm.run(&["scripts", "install"]).status.code(), Some(0));
+    let status: Value = serde_json::from_slice(&vm.run(&["scripts", "status", "--json"]).stdout).unwrap();
+    assert_eq!((&status["fair_game"], &status["installed"]), (&true.into(), &true.into()));
+    assert_eq!(status["scenarios"].as_array().unwrap().len(), 6);
+    assert!(status["scenarios"].as_array().unwrap().iter().all(|s| s["state"] == "idle"), "{status:#}");
+}
