@@ -1,6 +1,7 @@
-//! The project's own chores: `cargo xtask test`, `lint`, `bench`, `examples`.
+//! The project's own chores: `cargo xtask test`, `e2e`, `lint`, `bench`, `examples`.
 
 mod bench;
+mod e2e;
 mod examples;
 mod run;
 
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 const HELP: &str = "cargo xtask <command>
 
   test       all tests of the workspace, the examples, and the shell scripts' own
+  e2e        the tests on a virtual machine, real faults over SSH: all, or those whose names contain the words given
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core
   bench      the measurements that README quotes, each printed with its machine
   examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let done = match command.as_str() {
         "test" => run::test(),
+        "e2e" => e2e::test(&std::env::args().skip(2).collect::<Vec<_>>()),
         "lint" => run::lint(),
         "bench" => bench::all(),
         "examples" => examples::renew(),
