@@ -14,7 +14,6 @@ use crate::{
         AgentName, Ask, Body, Change, Citation, End, Entity, EntityKind, Evidence, Facts, Finding, Ledger, Level,
         LogChange, Logs, Observation, Series, Signal, TargetInfo, Timestamp,
     },
-    readonly::AllowList,
     transport::{Capabilities, Chunk, Reply, Request, Stop, Stream, Transport},
 };
 
@@ -53,7 +52,7 @@ pub(super) fn host(answers: &[(&str, &str, i32)]) -> ReadOnlyHost {
         Arc::new(Scripted(answers)),
         Arc::new(SystemClock::default()),
         Arc::new(facts()),
-        Arc::new(AllowList::default()),
+        Arc::new(crate::catalogue::allow_list()),
         AgentName::new("test"),
         Instant::now() + Duration::from_secs(60),
         Stop::default(),

@@ -9,7 +9,6 @@ use super::{
 use crate::{
     error::Result,
     model::{Answer, Ask, End, EntityKind, Timestamp},
-    readonly::AllowList,
 };
 
 type Named<'a> = (&'a str, &'a str, File);
@@ -140,7 +139,7 @@ fn known(at: &At<'_>, id: &str, words: &[String], sources: &BTreeSet<&str>) -> R
 
 fn read_only(at: &At<'_>, id: &str, argv: &[String]) -> Result<()> {
     let filled = placeholder::fill(argv, &placeholder::sample());
-    match filled.and_then(|argv| AllowList::default().check(&Ask::run(argv))) {
+    match filled.and_then(|argv| super::allow_list().check(&Ask::run(argv))) {
         Ok(()) => Ok(()),
         Err(e) => at.no(id, &e.to_string()),
     }

@@ -192,7 +192,8 @@ pub struct Probe {
     pub id: String,
     /// What it finds out, for a person.
     pub question: String,
-    /// Program first; words may hold placeholders such as `{pid}`.
+    /// Program first; words may hold placeholders such as `{pid}`. `["sh", "-c", "@NAME"]` is one of the scripts that
+    /// come with the catalogue: `@db_clients`.
     pub argv: Vec<String>,
     /// What asking costs, in seconds of the target's time.
     pub cost_s: f64,
@@ -254,7 +255,7 @@ pub enum Pick {
     First,
     /// The one with the largest `kib`; a directory when it holds several that make up most of it together.
     Largest,
-    /// The process (`pid`) that occurs on most lines.
+    /// The processes (`pid`) of the `command` that occurs on most lines.
     Most,
 }
 

@@ -18,6 +18,7 @@ pub use entry::{
 use crate::{
     error::{Error, ErrorKind, Result},
     model::FaultId,
+    readonly::AllowList,
 };
 
 /// Findings below this score are neither evidence for a fault nor against health.
@@ -33,6 +34,14 @@ const BUILTIN: &[(&str, &str)] = &[
     ("network_latency.toml", include_str!("../../catalogue/network_latency.toml")),
     ("service_down.toml", include_str!("../../catalogue/service_down.toml")),
 ];
+
+/// Scripts that probes may run, by the name that stands for them in an argv, after an `@`.
+pub(crate) const SCRIPTS: &[(&str, &str)] = &[("db_clients", include_str!("../../catalogue/db_clients.sh"))];
+
+/// What the catalogue's own scripts add to what is read-only.
+pub(crate) fn allow_list() -> AllowList {
+    SCRIPTS.iter().fold(AllowList::default(), |list, (_, text)| list.with_script(text))
+}
 
 /// Symptoms and faults, checked.
 #[derive(Debug, Clone)]
@@ -79,10 +88,13 @@ impl Catalogue {
     pub fn from_sources<'a>(sources: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
         let mut files = Vec::new();
         for (name, text) in sources {
-            let file: entry::File = toml::from_str(text).map_err(|e| {
+            let mut file: entry::File = toml::from_str(text).map_err(|e| {
                 let line = e.span().map_or(1, |s| line_at(text, s.start));
                 invalid(name, line, e.message())
             })?;
+            for probe in file.fault.iter_mut().flat_map(|f| &mut f.probes) {
+                with_script(&mut probe.argv);
+            }
             files.push((name, text, file));
         }
         check::all(&files)?;
@@ -111,6 +123,16 @@ impl Catalogue {
     #[must_use]
     pub fn fault(&self, id: &FaultId) -> Option<&Fault> {
         self.faults.iter().find(|f| f.id == *id)
+    }
+}
+
+/// Puts a script's text in the place of its name. A name that is not known stays, and is refused as not read-only.
+fn with_script(argv: &mut [String]) {
+    if let [sh, c, name] = argv
+        && (sh.as_str(), c.as_str()) == ("sh", "-c")
+        && let Some((_, text)) = SCRIPTS.iter().find(|(known, _)| name.strip_prefix('@') == Some(known))
+    {
+        *name = (*text).to_owned();
     }
 }
 

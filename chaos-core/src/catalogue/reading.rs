@@ -98,16 +98,27 @@ fn captures(names: &Names, line: &str) -> Option<BTreeMap<String, String>> {
     Some(out)
 }
 
-/// The process that is on most lines; among equals the one with the lowest id.
+/// How many lines each process is on, and the first of them.
+type Group = BTreeMap<u32, (usize, BTreeMap<String, String>)>;
+
+/// The processes of the command that is on most lines; first the one that is on most of these, among equals the one
+/// with the lowest id.
 fn most(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String>> {
-    let mut by_pid: BTreeMap<u32, (usize, BTreeMap<String, String>)> = BTreeMap::new();
+    let mut by_command: BTreeMap<String, Group> = BTreeMap::new();
     for line in found {
         if let Some(pid) = line.get("pid").and_then(|p| p.parse().ok()) {
-            by_pid.entry(pid).or_insert((0, line)).0 += 1;
+            let command = line.get("command").cloned().unwrap_or_else(|| format!("pid {pid}"));
+            by_command.entry(command).or_default().entry(pid).or_insert((0, line)).0 += 1;
         }
     }
-    let (_, (count, mut line)) = by_pid.into_iter().min_by_key(|(pid, (n, _))| (std::cmp::Reverse(*n), *pid))?;
-    line.insert("connections".into(), count.to_string());
+    let lines = |group: &Group| group.values().map(|(n, _)| n).sum::<usize>();
+    // Among equals the first by name: the last maximum of the reverse.
+    let (_, group) = by_command.into_iter().rev().max_by_key(|(_, group)| lines(group))?;
+    let connections = lines(&group);
+    let pids: Vec<String> = group.keys().take(MAX_MANY).map(u32::to_string).collect();
+    let (_, (_, mut line)) = group.into_iter().min_by_key(|(pid, (n, _))| (std::cmp::Reverse(*n), *pid))?;
+    line.insert("connections".into(), connections.to_string());
+    line.insert("pids".into(), pids.join(","));
     Some(line)
 }
 

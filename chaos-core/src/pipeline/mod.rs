@@ -343,7 +343,7 @@ impl Run {
 
 /// The allow-list of a run: the built-in rules, and the scripts that the built-in agents and the coordinator ask.
 fn allow_list() -> AllowList {
-    AllowList::default().with_script(agents::SAMPLER).with_script(facts::SCRIPT)
+    crate::catalogue::allow_list().with_script(agents::SAMPLER).with_script(facts::SCRIPT)
 }
 
 /// The clock of a run without a target of its own.

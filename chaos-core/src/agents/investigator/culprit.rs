@@ -77,7 +77,10 @@ pub(super) fn from_findings(catalogue: &Catalogue, fault: &Fault, case: &Case) -
             .map(|(id, finding)| Suspect { id, finding, weight: after(finding) })
             .collect();
         suspects.sort_by(|a, b| {
-            b.weight.total_cmp(&a.weight).then(b.finding.score.total_cmp(&a.finding.score)).then(a.id.cmp(&b.id))
+            let by_score = b.finding.score.total_cmp(&a.finding.score);
+            // What others depend on goes first.
+            let by_onset = a.finding.onset.cmp(&b.finding.onset);
+            b.weight.total_cmp(&a.weight).then(by_score).then(by_onset).then(a.id.cmp(&b.id))
         });
         if rule.pattern.is_some() { from_log(rule, &suspects) } else { from_entity(rule, &suspects, case) }
     })
@@ -88,7 +91,7 @@ fn from_log(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
     suspects.iter().find_map(|s| {
         let text = match &s.finding.signal {
             Signal::Log { example, .. } => example,
-            _ => return None,
+            _ => "",
         };
         let mut attributes = BTreeMap::new();
         if s.finding.entity.kind == rule.kind {

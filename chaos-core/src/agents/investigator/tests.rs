@@ -174,10 +174,9 @@ async fn exhausted_connections_name_the_client_that_holds_them() {
         metric("system.network.connection.count", "network.connection.state=established", Change::LevelUp, 120.0),
         log("FATAL:  sorry, too many clients already", Level::Critical),
     ];
-    let line = "0 0 127.0.0.1:4 127.0.0.1:5432 users:((\"api\",pid=77,fd=3))\n";
-    let answers = &[("ss -Htnp", line.repeat(40).as_str(), 0)].map(|(a, b, c)| (a, b.to_owned(), c));
-    let answers: Vec<(&str, &str, i32)> = answers.iter().map(|(a, b, c)| (*a, b.as_str(), *c)).collect();
-    let d = diagnose(&case(findings, &answers)).await;
+    let lines = "127.0.0.1:5432 77 api\n".repeat(40) + "/run/postgresql/.s.PGSQL.5432 8 psql\n";
+    let asked = format!("sh -c {}", crate::catalogue::SCRIPTS[0].1);
+    let d = diagnose(&case(findings, &[(asked.as_str(), lines.as_str(), 0)])).await;
     assert_eq!(d.verdict.id(), "db_connections_exhausted", "{:#?}", d.steps);
     let culprit = d.culprit.unwrap();
     assert_eq!(culprit.summary, "api (pid 77): 40 connections");

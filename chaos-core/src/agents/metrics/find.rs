@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     model::{
         Body, Change, Citation, Entity, EntityKind, EventType, Evidence, Finding, Id, Observation, Series, Signal,
+        Timestamp,
     },
 };
 
@@ -22,6 +23,10 @@ const LEAST: f64 = 0.2;
 /// What part of all CPUs is a large share for one group of processes, and what a finding about it scores at least.
 const LARGE_SHARE: f64 = 0.2;
 const LARGE_SHARE_SCORE: f64 = 0.5;
+/// For how many samples a service must have run, and then not, before that is a finding; and its score.
+const RAN: usize = 3;
+const GONE: usize = 2;
+const SERVICE_SCORE: f64 = 0.8;
 /// Members of a group of processes that are cited, the largest users first.
 const MAX_CITED: usize = 8;
 
@@ -30,6 +35,7 @@ impl Agent<Observation, Vec<Finding>> for MetricsAgent {
     async fn run(&self, cx: &AgentContext, seen: &Observation) -> Result<Vec<Finding>> {
         let mut findings = of_series(seen);
         findings.extend(of_groups(seen));
+        findings.extend(of_services(seen));
         let busiest = of_busiest(seen, &findings);
         findings.extend(busiest);
         findings.retain(|f| f.score >= LEAST);
@@ -53,7 +59,7 @@ fn of_series(seen: &Observation) -> Vec<Finding> {
     let mut found = Vec::new();
     for (id, evidence) in seen.evidence.iter() {
         let Body::Metric(series) = &evidence.body else { continue };
-        if is_grouped(series) || analysis::is_redundant(series) {
+        if is_grouped(series) || is_service(series) || analysis::is_redundant(series) {
             continue;
         }
         let anomalies = analysis::detect(series, seen.baseline.as_ref(), &seen.observed);
@@ -74,6 +80,37 @@ fn of_series(seen: &Observation) -> Vec<Finding> {
             let cite = Citation { evidence: id, rows: anomaly.rows.clone() };
             found.push(finding(series, entity(series), &anomaly, vec![cite]));
         }
+    }
+    found
+}
+
+fn is_service(series: &Series) -> bool {
+    series.name == "systemd.service.running"
+}
+
+/// Services that ran from the beginning, and then no longer until the end. One that was restarted is none of them.
+fn of_services(seen: &Observation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (id, series) in seen.series().filter(|(_, s)| is_service(s)) {
+        let runs = |v: &f64| *v > 0.5;
+        let Some(stopped) = series.values.iter().position(|v| !runs(v)) else { continue };
+        let (before, after) = series.values.split_at(stopped);
+        let onset = Timestamp::from_millis(series.at[stopped]);
+        if before.len() < RAN || after.len() < GONE || after.iter().any(runs) || onset < seen.observed.start {
+            continue;
+        }
+        let anomaly = Anomaly {
+            change: Change::LevelDown,
+            before: Some(1.0),
+            after: 0.0,
+            onset: Some(onset),
+            rows: stopped as u32..series.values.len() as u32,
+            score: SERVICE_SCORE,
+            slope: None,
+            exhausted_after: None,
+        };
+        let cite = Citation { evidence: id, rows: anomaly.rows.clone() };
+        found.push(finding(series, entity(series), &anomaly, vec![cite]));
     }
     found
 }
@@ -209,6 +246,9 @@ fn entity(series: &Series) -> Entity {
             .with("pgid", of("process.group_id"))
             .with("start_ticks", of("process.start_ticks"))
             .with("count", "1");
+    }
+    if is_service(series) {
+        return Entity::new(EntityKind::Unit, of("systemd.unit.name")).with("unit", of("systemd.unit.name"));
     }
     match (of("system.device"), of("network.interface.name")) {
         ("", "") => Entity::new(EntityKind::Host, ""),

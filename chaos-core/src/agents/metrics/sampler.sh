@@ -20,6 +20,11 @@ function process(file,    line, more) {
     close(file)
     return line
 }
+# The last part of an address, from its colon on.
+function port_of(address,    n, part) {
+    n = split(address, part, ":")
+    return ":" part[n]
+}
 function stat_file(    line, f, cpus) {
     cpus = 0
     while ((getline line < "/proc/stat") > 0) {
@@ -164,6 +169,9 @@ BEGIN {
     split(substr(line, RLENGTH + 2), own, " ")
     parent = own[2] > 1 ? own[2] : 0
     list = "echo = /proc/[0-9]*"
+    # A service that runs has a control group (cgroup v2, else v1), and that is the cheapest way to see it.
+    units = "; ls -1d /sys/fs/cgroup/system.slice/*.service /sys/fs/cgroup/systemd/system.slice/*.service 2>/dev/null"
+    trips = "; " slow "ss -Htin state established 2>/dev/null"
     disk = "; " slow "df -kPl 2>/dev/null; " slow "df -iPl 2>/dev/null"
     by_size = "; stat -c %s:%n /proc/[0-9]*/fd 2>/dev/null"
     by_name = "; ls -f /proc/[0-9]*/fd 2>/dev/null"
@@ -172,12 +180,22 @@ BEGIN {
     print "H 1 " hz
     for (frame = 1; ; frame++) {
         command = (frame > 1 ? "sleep 1; " : "") list
-        if (frame % 5 == 1) command = command disk (counted ? by_size : "")
+        if (frame % 5 == 1) command = command disk units trips (counted ? by_size : "")
         if (!counted && frame % 15 == 1) command = command by_name
-        pids = ""; held = ""; count = 0; nopen = 0; rows = 0; inodes = 0
+        pids = ""; held = ""; count = 0; nopen = 0; rows = 0; inodes = 0; units_seen = 0; trip_count = 0; far = 0
         while ((command | getline line) > 0) {
             if (line ~ /^= /) pids = substr(line, 3)
-            else if (line ~ /^Filesystem/) inodes = line ~ /[Ii]node/
+            else if (line ~ /^\/sys\/fs\/cgroup\//) {
+                sub(/.*\//, "", line)
+                if (index(line, "*") == 0 && units_seen < 400) unit[++units_seen] = line
+            } else if (line ~ /^[0-9]+ +[0-9]+ +[^ ]+ +[^ ]+/) {
+                # To this host itself there is no way to be slow.
+                split(line, part, " ")
+                far = part[4] !~ /^(127\.|\[::1\]|\[::ffff:127\.)/ && substr(part[3], 1, length(part[3]) - length(port_of(part[3]))) != substr(part[4], 1, length(part[4]) - length(port_of(part[4])))
+            } else if (line ~ /[ \t]rtt:[0-9.]+\//) {
+                if (far && trip_count < 64) { match(line, /[ \t]rtt:[0-9.]+/); trip[++trip_count] = substr(line, RSTART + 5, RLENGTH - 5) }
+                far = 0
+            } else if (line ~ /^Filesystem/) inodes = line ~ /[Ii]node/
             else if (line ~ /^[0-9]+:\/proc\//) {
                 split(line, part, "[:/]")
                 fd_of[part[4]] = part[1]
@@ -194,6 +212,8 @@ BEGIN {
         for (pid in fd_of) { open_file(pid, fd_of[pid] + 0); delete fd_of[pid] }
         for (j = 1; j <= nopen; j++) { print "o " owner[j] " " start[owner[j]] " " most[j] " " name[owner[j]]; delete most[j] }
         for (j = 1; j <= rows; j++) { gsub(/ +/, " ", row[j]); print row[j] }
+        for (j = 1; j <= units_seen; j++) print "u " unit[j]
+        for (j = 1; j <= trip_count; j++) print "r " trip[j]
         print "E"
         fflush()
     }

@@ -12,6 +12,10 @@ pub(super) fn summary(series: &Series, entity: &Entity, anomaly: &Anomaly) -> St
     let after = quantity(anomaly.after, &series.unit);
     let before = anomaly.before.map(|b| quantity(b, &series.unit));
     let was = |word: &str| before.as_ref().map_or(String::new(), |b| format!(" ({b} {word})"));
+    if series.name == "systemd.service.running" {
+        let since = anomaly.onset.map_or(String::new(), |t| format!(" since {}", t.time_of_day()));
+        return format!("{} does not run any more{since}", plain(&entity.name));
+    }
     let since = anomaly.onset.map_or(String::new(), |t| format!(" since {}", t.time_of_day()));
     match anomaly.change {
         Change::TrendUp | Change::TrendDown => {
@@ -73,6 +77,7 @@ fn subject(series: &Series, entity: &Entity) -> String {
         }
         "system.network.tcp.retransmits" => "TCP retransmits".to_owned(),
         "system.network.connection.count" => format!("connections {}", of("network.connection.state")),
+        "system.network.tcp.rtt" => "TCP round trips".to_owned(),
         "system.process.count" => "processes".to_owned(),
         "system.process.running" => "runnable processes".to_owned(),
         "system.process.blocked" => "processes blocked on I/O".to_owned(),

@@ -49,6 +49,7 @@ const TABLE: &[Row] = &[
     ("system.network.errors", "", 1.0, 10.0, None),
     ("system.network.dropped", "", 1.0, 20.0, None),
     ("system.network.tcp.retransmits", "", 2.0, 10.0, None),
+    ("system.network.tcp.rtt", "", 0.03, 0.1, None),
     ("system.network.connection.count", "time_wait", 100.0, 1000.0, None),
     ("system.network.connection.count", "", 20.0, 100.0, None),
     ("system.process.count", "", 15.0, 60.0, None),

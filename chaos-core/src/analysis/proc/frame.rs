@@ -28,6 +28,10 @@ pub(super) struct Frame<'a> {
     pub(super) filesystems: Vec<Mount<'a>>,
     /// Inodes.
     pub(super) inodes: Vec<Mount<'a>>,
+    /// Units that run, such as `nginx.service`.
+    pub(super) services: Vec<&'a str>,
+    /// Milliseconds.
+    pub(super) round_trips: Vec<f64>,
 }
 
 /// A process for as long as it lives: a pid alone comes back.
@@ -93,6 +97,8 @@ fn read<'a>(frame: &mut Frame<'a>, line: &'a str) -> Option<()> {
         "x" => frame.gone.push(key(&mut words)?),
         "b" => frame.filesystems.push(mount(rest, 1024.0)?),
         "i" => frame.inodes.push(mount(rest, 1.0)?),
+        "u" => frame.services.push(Some(rest).filter(|name| name.ends_with(".service"))?),
+        "r" => frame.round_trips.push(number(rest)?),
         _ => {}
     }
     Some(())

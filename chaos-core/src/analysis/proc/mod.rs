@@ -22,15 +22,18 @@
 //! | `o` | pid, start in ticks, open files, command |
 //! | `x` | pid and start in ticks of a process that is gone |
 //! | `b`, `i` | a line of `df -kP`, of `df -iP` |
+//! | `u` | a service that runs, as its unit is called |
+//! | `r` | round-trip time in milliseconds of a TCP connection to another host |
 
 mod columns;
 mod filesystem;
 mod frame;
 mod process;
+mod sparse;
 
 use std::collections::BTreeMap;
 
-use self::{columns::Columns, filesystem::Filesystems, process::Processes};
+use self::{columns::Columns, filesystem::Filesystems, process::Processes, sparse::Sparse};
 use crate::model::{Series, Timestamp};
 
 /// Bytes of one line that are read; a longer one is not from the sampler.
@@ -56,6 +59,7 @@ pub struct ProcSampler {
     at: Vec<i64>,
     columns: Columns,
     filesystems: Filesystems,
+    sparse: Sparse,
     processes: Processes,
 }
 
@@ -105,6 +109,7 @@ impl ProcSampler {
     pub fn finish(self) -> Vec<Series> {
         let mut series = self.columns.into_series(&self.at);
         series.extend(self.filesystems.into_series(&self.at));
+        series.extend(self.sparse.into_series(&self.at));
         series.sort_by(|a, b| (&a.name, &a.attributes).cmp(&(&b.name, &b.attributes)));
         series.extend(self.processes.into_series(&self.at));
         series
@@ -152,6 +157,7 @@ impl ProcSampler {
         let parsed = frame::parse(&lines);
         let cpus = self.columns.frame(row, since, &parsed);
         self.filesystems.frame(row, &parsed);
+        self.sparse.frame(row, &parsed);
         self.processes.frame(row, uptime, self.ticks_per_second, cpus, since, &parsed);
     }
 }

@@ -172,3 +172,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn services_and_round_trips_come_with_some_frames() {
+    let mut sampler = ProcSampler::new();
+    let mut frame = |second: i64, rows: &str| {
+        sampler.push(Timestamp::from_millis(second * 1000), format!("F {second}.0\n{rows}E\n").as_bytes());
+    };
+    frame(1, "u nginx.service\nu app.service\nu x\nr 0.4\nr 100.2\nr 2\nr bad\n");
+    frame(2, "");
+    frame(3, "u app.service\nr 210.0\nr 190.0\n");
+    let series = sampler.finish();
+    let of = |name: &str, unit: &str| {
+        let is = |s: &&Series| s.name == name && s.attribute("systemd.unit.name") == unit;
+        series.iter().find(is).map(|s| (s.at.clone(), s.values.clone()))
+    };
+    assert_eq!(of("systemd.service.running", "nginx.service"), Some((vec![1000, 3000], vec![1.0, 0.0])));
+    assert_eq!(of("systemd.service.running", "app.service"), Some((vec![1000, 3000], vec![1.0, 1.0])));
+    assert_eq!(of("system.network.tcp.rtt", ""), Some((vec![1000, 3000], vec![0.002, 0.2])));
+    assert_eq!(series.len(), 3, "{series:?}");
+}
