@@ -128,6 +128,43 @@ async fn an_idle_machine_gives_nothing() {
     assert!(findings.is_empty());
 }
 
+/// The idle machine's frames with rows of our own in every fifth.
+fn idle_with(rows: impl Fn(usize) -> String) -> String {
+    let idle = include_str!("../../../tests/data/proc/idle.frames");
+    let frames = idle.split_inclusive("\nE\n").enumerate();
+    let with = |(n, frame): (usize, &str)| match frame.strip_suffix("E\n") {
+        Some(head) if n % 5 == 0 => format!("{head}{}E\n", rows(n)),
+        _ => frame.to_owned(),
+    };
+    frames.map(with).collect()
+}
+
+#[tokio::test]
+async fn a_service_that_stops_is_named_and_one_that_restarts_or_starts_is_not() {
+    let findings = found(&idle_with(|n| {
+        let mut rows = "u app.service\n".to_owned();
+        for (unit, runs) in [("nginx", n < 20), ("restarted", n != 20), ("timer", n == 5), ("started", n > 20)] {
+            if runs {
+                rows.push_str(&format!("u {unit}.service\n"));
+            }
+        }
+        rows
+    }))
+    .await;
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!((findings[0].entity.kind, findings[0].entity.name.as_str()), (EntityKind::Unit, "nginx.service"));
+    assert!(findings[0].summary.starts_with("nginx.service does not run any more since "), "{}", findings[0].summary);
+}
+
+#[tokio::test]
+async fn round_trips_that_take_longer_are_seen_although_one_peer_is_far() {
+    let slow = |n: usize| if n < 18 { "r 1.5\nr 2.5\nr 180\n" } else { "r 201.5\nr 203\nr 380\n" }.to_owned();
+    let findings = found(&idle_with(slow)).await;
+    assert!(has(&findings, "system.network.tcp.rtt", &[Change::LevelUp, Change::TrendUp], 0.5), "{findings:#?}");
+    let newcomer = |n: usize| format!("r 1.5\nr 2.5\n{}", if n < 18 { "" } else { "r 400\n" });
+    assert!(found(&idle_with(newcomer)).await.is_empty());
+}
+
 #[tokio::test]
 async fn workers_of_one_group_are_one_culprit() {
     let findings = found(include_str!("../../../tests/data/proc/cpu_workers.frames")).await;
