@@ -1,11 +1,11 @@
-//! One GET over HTTP/1.0 to this machine's loopback, for metrics endpoints. HTTP/1.0 because it has no chunked
-//! bodies: the body is what follows the headers, until the connection ends.
+//! One GET over HTTP/1.0, for metrics endpoints on a target's loopback. HTTP/1.0 because it has no chunked bodies:
+//! the body is what follows the headers, until the connection ends. Knows nothing of how the endpoint is reached:
+//! who asks brings the connection.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 
@@ -19,7 +19,17 @@ use crate::{
 /// Longest head of a response.
 const MAX_HEAD: usize = 16 << 10;
 
-pub(super) async fn get(port: u16, path: &str, request: &Request, clock: &Arc<dyn Clock>) -> Result<Reply> {
+/// Answers `GET http://127.0.0.1:port/path`, with the connection that `connect` makes to that port. The status is the
+/// stream's exit code, 0 for 200; `connect` runs within the request's own limit, at most a minute.
+///
+/// # Errors
+/// `InvalidInput` when `path` is none. Everything else is the stream's end: the error of `connect`, `Unreachable` when
+/// the connection breaks, `Deadline`, `OutputLimit`, `CommandFailed` when no HTTP comes back.
+pub fn get<S, C>(connect: C, port: u16, path: &str, request: &Request, clock: &Arc<dyn Clock>) -> Result<Reply>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    C: Future<Output = Result<S>> + Send + 'static,
+{
     if !path.starts_with('/') || path.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return Err(Error::new(ErrorKind::InvalidInput, "a path begins with / and has no blanks")
             .with("path", path.escape_debug()));
@@ -29,9 +39,10 @@ pub(super) async fn get(port: u16, path: &str, request: &Request, clock: &Arc<dy
     let (clock, limit) = (clock.clone(), request.max_bytes);
     let path = path.to_owned();
     tokio::spawn(async move {
+        let whole = async { fetch(connect.await?, port, &path, limit).await };
         let fetched = tokio::select! {
             () = writer.stopped() => Err(Error::new(ErrorKind::Stopped, "stopped")),
-            fetched = timeout(within, fetch(port, &path, limit)) => fetched.unwrap_or_else(|_| {
+            fetched = timeout(within, whole) => fetched.unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Deadline, "the endpoint took longer than it was given"))
             }),
         };
@@ -53,9 +64,17 @@ pub(super) async fn get(port: u16, path: &str, request: &Request, clock: &Arc<dy
     Ok(reply)
 }
 
-async fn fetch(port: u16, path: &str, limit: usize) -> Result<(u16, Vec<u8>)> {
-    let unreachable = |e| Error::new(ErrorKind::Unreachable, "the endpoint does not answer").because(e);
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.map_err(unreachable)?;
+/// That nobody answers, because of `cause`.
+pub(super) fn unreachable(cause: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unreachable, "the endpoint does not answer").because(cause)
+}
+
+async fn fetch<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    port: u16,
+    path: &str,
+    limit: usize,
+) -> Result<(u16, Vec<u8>)> {
     let head = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json, text/plain\r\n\r\n");
     stream.write_all(head.as_bytes()).await.map_err(unreachable)?;
     let mut response = Vec::new();

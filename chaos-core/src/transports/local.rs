@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::Ipv4Addr,
     os::unix::process::ExitStatusExt,
     process::{ExitStatus, Stdio},
     sync::Arc,
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     process::{Child, ChildStdin},
     sync::Mutex,
     time::{Instant, sleep_until, timeout},
@@ -68,7 +70,7 @@ impl Transport for Local {
     async fn open(&self, request: &Request) -> Result<Reply> {
         match &request.ask {
             Ask::Run(command) => self.run(command, request).await,
-            Ask::HttpGet { port, path } => http::get(*port, path, request, &self.clock).await,
+            Ask::HttpGet { port, path } => http::get(connect(*port), *port, path, request, &self.clock),
         }
     }
 }
@@ -107,6 +109,10 @@ impl Local {
         tokio::spawn(running.drive(Instant::now().checked_add(request.within)));
         Ok(reply)
     }
+}
+
+async fn connect(port: u16) -> Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.map_err(http::unreachable)
 }
 
 fn cannot_start(program: &str, cause: std::io::Error) -> Error {

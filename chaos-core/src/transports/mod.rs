@@ -1,7 +1,7 @@
 //! The built-in ways to a target. Each file is one; `record` wraps any other.
 
 mod files;
-mod http;
+pub mod http;
 mod local;
 mod record;
 mod replay;

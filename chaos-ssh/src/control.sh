@@ -1,0 +1,33 @@
+# Runs on the target for as long as the connection lasts, by sh. Says what the target is, then ends process groups on
+# request, and those that still run when the connection is gone.
+echo "shell ${SHELL-}"
+echo "uid $(id -u)"
+if read -r stat 2>/dev/null </proc/$$/stat; then
+  set -- ${stat##*) }
+  echo "group $$ $3"
+fi
+command -v setsid >/dev/null 2>&1 && echo "setsid yes"
+if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1 </dev/null; then
+  echo "sudo yes"
+fi
+echo "ready yes"
+exec >/dev/null 2>&1
+trap '' HUP INT TERM PIPE
+end() {
+  case $3 in
+    root) sudo -n kill -s "$1" -- "$2" ;;
+    *) kill -s "$1" -- "$2" ;;
+  esac
+}
+# One word each: GROUP:ROLE, and a blank on both sides.
+running=' '
+while read -r what group role; do
+  case $what in
+    +) running="$running$group:$role " ;;
+    -) running="${running%%" $group:$role "*} ${running#*" $group:$role "}" ;;
+    *) end "$what" "$group" "$role" ;;
+  esac
+done
+for one in $running; do end TERM "${one%%:*}" "${one##*:}"; done
+[ "$running" = ' ' ] || sleep 2
+for one in $running; do end KILL "${one%%:*}" "${one##*:}"; done

@@ -1,0 +1,6 @@
+//! The transport over SSH against real servers: OpenSSH's and dropbear, on loopback.
+
+#![allow(clippy::unwrap_used)]
+
+mod conforms;
+mod support;
