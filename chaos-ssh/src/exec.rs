@@ -42,6 +42,9 @@ const LONGEST_AFTERMATH: Duration = Duration::from_secs(10);
 const BACKLOG: usize = 2 << 20;
 /// A command that runs longer is ended by the target itself when the connection is gone.
 const WATCHED_AFTER: Duration = Duration::from_secs(1);
+/// How long a command may wait for its turn and its shell, even if it is given less time to run. Its own time begins
+/// when it starts, as that of a local command does.
+const TURN: Duration = Duration::from_secs(30);
 /// How long a server may take to close a channel that we closed.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -85,8 +88,8 @@ pub(crate) async fn run(
     clock: Arc<dyn Clock>,
 ) -> Result<Reply, NotStarted> {
     let (writer, reply) = Reply::pair(request.max_bytes);
-    let deadline = Instant::now().checked_add(request.within);
-    let max_bytes = request.max_bytes;
+    let turn = Instant::now().checked_add(request.within.max(TURN));
+    let (within, max_bytes) = (request.within, request.max_bytes);
     let (started, wait) = oneshot::channel();
     // In a task of its own: who gives up waiting must not leave a session open.
     tokio::spawn(async move {
@@ -94,12 +97,12 @@ pub(crate) async fn run(
             biased;
             opened = connection.session() => opened,
             () = writer.stopped() => Err(Error::new(ErrorKind::Stopped, "stopped before a session was free")),
-            () = until(deadline) => Err(connection.busy()),
+            () = until(turn) => Err(connection.busy()),
         };
         match opened {
             Ok((channel, slot)) => {
                 let running = Running::start(connection, job, channel, slot, writer, clock, max_bytes, started);
-                running.drive(deadline).await;
+                running.drive(turn, within).await;
             }
             Err(e) => drop(started.send(Err(NotStarted::Unsent(e)))),
         }
@@ -186,7 +189,8 @@ impl Running {
         }
     }
 
-    async fn drive(mut self, deadline: Option<Instant>) {
+    async fn drive(mut self, turn: Option<Instant>, within: Duration) {
+        let mut deadline = turn;
         let began = Instant::now();
         // Until when output is waited for, once the command has ended or was told to end.
         let mut last_call: Option<Instant> = None;
@@ -202,8 +206,12 @@ impl Running {
                     None
                 }
                 () = until(deadline), if self.cut.is_none() && self.status.is_none() => {
-                    let why = Error::new(ErrorKind::Deadline, "the command took longer than it was given");
-                    self.cut = Some(Cut::Failed(why));
+                    let why = if self.group.is_some() {
+                        "the command took longer than it was given"
+                    } else {
+                        "the login shell did not start the command in time; its start-up files may wait for input"
+                    };
+                    self.cut = Some(Cut::Failed(Error::new(ErrorKind::Deadline, why)));
                     None
                 }
                 () = until(last_call), if last_call.is_some() => {
@@ -226,10 +234,14 @@ impl Running {
                 }
                 msg = self.read.wait() => Some(msg),
             };
+            let had_started = self.group.is_some();
             match msg {
                 Some(Some(msg)) => closed = self.take(msg),
                 Some(None) => closed = true,
                 None => {}
+            }
+            if !had_started && self.group.is_some() {
+                deadline = Instant::now().checked_add(within);
             }
             let now = Instant::now();
             if self.cut.is_some() {

@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod conforms;
+mod logins;
+mod shells;
 mod support;
