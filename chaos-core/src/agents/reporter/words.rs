@@ -30,7 +30,8 @@ pub(super) fn moment(at: Timestamp) -> String {
 
 /// `CPU utilization` from `system.cpu.utilization`; other names stay as they are, without what is no word.
 pub(super) fn metric(name: &str) -> String {
-    let (prefix, stem) = match (name.strip_prefix("system."), name.strip_prefix("process.")) {
+    let own = name.strip_prefix("system.").or_else(|| name.strip_prefix("systemd."));
+    let (prefix, stem) = match (own, name.strip_prefix("process.")) {
         (Some(s), _) => ("", s.strip_prefix("linux.").unwrap_or(s)),
         (_, Some(p)) => ("process ", p),
         _ => return name.to_owned(),
@@ -38,6 +39,7 @@ pub(super) fn metric(name: &str) -> String {
     let words = stem.split(['.', '_']).map(|w| match w {
         "cpu" | "tcp" => w.to_uppercase(),
         "io" => "I/O".to_owned(),
+        "rtt" => "round trip".to_owned(),
         "oom" => "OOM".to_owned(),
         w => w.to_owned(),
     });

@@ -50,7 +50,7 @@ impl Sparse {
             all.push(series("system.network.tcp.rtt", "s", &[], self.round_trips));
         }
         for (name, samples) in self.services {
-            all.push(series("systemd.service.running", "1", &[("systemd.unit.name", &name)], samples));
+            all.push(series("systemd.service.running", "{service}", &[("systemd.unit.name", &name)], samples));
         }
         all
     }
