@@ -368,6 +368,7 @@ impl Watch {
                 let at = line.map_or(String::new(), |line| format!(":{line}"));
                 Err(denied(format!("the host's key is revoked by {}{at}: it must not be trusted", file.display())))
             }
+            Verdict::Unusable { why } => Err(denied(format!("the host's key can't be used: {why}"))),
         }
     }
 
