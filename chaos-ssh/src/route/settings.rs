@@ -48,9 +48,11 @@ pub(super) struct Settings {
     proxy: Option<Proxy>,
 }
 
-/// How the host is reached; `ProxyJump` and `ProxyCommand` are one choice, and the first of either wins.
+/// How the host is reached. `ProxyJump` and `ProxyCommand` are one choice, and the first of either wins, save that
+/// `ProxyJump none` leaves a later `ProxyCommand` its say.
 #[derive(Debug)]
 enum Proxy {
+    NoJump,
     Direct,
     Jump(String),
 }
@@ -102,17 +104,20 @@ impl Settings {
     }
 
     fn jump_over(&mut self, hosts: &str) {
-        let proxy = if is_none(hosts) { Proxy::Direct } else { Proxy::Jump(hosts.to_owned()) };
+        let proxy = if is_none(hosts) { Proxy::NoJump } else { Proxy::Jump(hosts.to_owned()) };
         first(&mut self.proxy, proxy);
     }
 
     fn proxy_command(&mut self, command: &str) -> Result<(), String> {
-        if self.proxy.is_none() && !is_none(command) {
+        if matches!(self.proxy, Some(Proxy::Direct | Proxy::Jump(_))) {
+            return Ok(());
+        }
+        if !is_none(command) {
             return Err("ProxyCommand is not supported, as it runs a command on this machine: \
                         use `ProxyJump` for this host, or `ProxyCommand none`"
                 .to_owned());
         }
-        first(&mut self.proxy, Proxy::Direct);
+        self.proxy = Some(Proxy::Direct);
         Ok(())
     }
 

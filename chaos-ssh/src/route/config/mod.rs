@@ -3,6 +3,7 @@
 //! worse than an error.
 
 mod criteria;
+mod include;
 mod keywords;
 mod pattern;
 mod words;
@@ -249,18 +250,11 @@ impl Walk<'_> {
         } else {
             format!("{SYSTEM_DIR}/{pattern}")
         };
-        if full.contains('\\') || full.contains("**") {
-            return Err(place.error("include: neither `\\` nor `**` can be used in a pattern here"));
+        if include::NOT_HERE.iter().any(|part| full.contains(part)) {
+            return Err(place.error("include: `\\`, `**` and `[^` can't be used in a pattern here: name the files"));
         }
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let found = glob::glob_with(&full, options).map_err(|e| place.error(format!("include: {}", e.msg)))?;
+        let found = include::find(&full).map_err(|e| place.error(format!("include: cannot look for files: {e}")))?;
         for path in found {
-            let path = path
-                .map_err(|e| Error::storage("read the ssh configuration", e.path(), io::Error::other(e.to_string())))?;
             self.file(&path, Origin { checked: true, ..origin }, depth + 1)?;
         }
         Ok(())
