@@ -20,8 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const IDENTITY_FILES: [&str; 5] =
     ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"];
 
-/// What a configuration says of one host. A reader expands `host_name`, `user_known_hosts` and `identity_agent` before
-/// it hands this over, as `ssh -G` does; the other paths are as they were written.
+/// What a configuration says of one host. A reader sets `host_name` and expands it, `user_known_hosts` and
+/// `identity_agent` before it hands this over, as `ssh -G` does; the other paths are as they were written.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub(super) host_name: Option<String>,
@@ -146,7 +146,7 @@ impl Settings {
     /// # Errors
     /// `InvalidInput` when a host or a path can't be told.
     pub(super) fn hop(&self, destination: &Destination, local: &Local) -> Result<Hop> {
-        let host = self.host_name.clone().unwrap_or_else(|| destination.host.to_ascii_lowercase());
+        let host = self.host_name.as_ref().unwrap_or(&destination.host).clone();
         if host.is_empty() || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(Error::new(ErrorKind::InvalidInput, "the configured HostName has a blank, or is empty")
                 .with("host", destination));

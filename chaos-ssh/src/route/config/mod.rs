@@ -2,6 +2,7 @@
 //! refuses what it does not know and what applies to the host: a trust setting that is passed over in silence is
 //! worse than an error.
 
+mod address;
 mod criteria;
 mod include;
 mod keywords;
@@ -76,7 +77,8 @@ fn user_file(local: &Local) -> PathBuf {
 /// Expands what `ssh -G` prints expanded.
 fn expand(settings: &mut Settings, typed: &str, local: &Local) -> Result<(), String> {
     let host = settings.host_name.as_deref().map_or_else(|| Ok(typed.to_owned()), |name| host_name(name, typed));
-    let host = host.map_err(|what| format!("gives a HostName that can't be used: {what}"))?.to_ascii_lowercase();
+    let host = host.map_err(|what| format!("gives a HostName that can't be used: {what}"))?;
+    let host = address::usual(&host);
     let user = settings.user.as_deref().unwrap_or(&local.user);
     let key_name = settings.host_key_alias.as_deref().unwrap_or(&host);
     let tokens = Tokens { local, typed, host: &host, key_name, port: settings.port.unwrap_or(22), user };
