@@ -9,6 +9,7 @@ mod ask_ssh;
 mod destination;
 mod jumps;
 mod options;
+mod property;
 mod refused;
 
 use std::{
