@@ -8,7 +8,7 @@ use chaos_core::error::{Error, ErrorKind, Result};
 
 /// What no host's name holds and a shell may run when a configuration puts the name into a command; OpenSSH refuses
 /// these too.
-const NOT_IN_HOSTS: &str = "'`\"$\\;&<>|(){}[]/@";
+const NOT_IN_HOSTS: &str = "'`\"$\\,;&<>|(){}[]/@";
 /// The same for login names, where `\` (Windows domains), `@` and `$` do occur.
 const NOT_IN_USERS: &str = "'`\";&<>|(){}:";
 

@@ -20,8 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const IDENTITY_FILES: [&str; 5] =
     ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"];
 
-/// What a configuration says of one host. A reader expands `host_name`, `user_known_hosts` and `identity_agent` before
-/// it hands this over, as `ssh -G` does; the other paths are as they were written.
+/// What a configuration says of one host. A reader sets `host_name` and expands it, `user_known_hosts` and
+/// `identity_agent` before it hands this over, as `ssh -G` does; the other paths are as they were written.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub(super) host_name: Option<String>,
@@ -48,9 +48,11 @@ pub(super) struct Settings {
     proxy: Option<Proxy>,
 }
 
-/// How the host is reached; `ProxyJump` and `ProxyCommand` are one choice, and the first of either wins.
+/// How the host is reached. `ProxyJump` and `ProxyCommand` are one choice, and the first of either wins, save that
+/// `ProxyJump none` leaves a later `ProxyCommand` its say.
 #[derive(Debug)]
 enum Proxy {
+    NoJump,
     Direct,
     Jump(String),
 }
@@ -102,17 +104,20 @@ impl Settings {
     }
 
     fn jump_over(&mut self, hosts: &str) {
-        let proxy = if is_none(hosts) { Proxy::Direct } else { Proxy::Jump(hosts.to_owned()) };
+        let proxy = if is_none(hosts) { Proxy::NoJump } else { Proxy::Jump(hosts.to_owned()) };
         first(&mut self.proxy, proxy);
     }
 
     fn proxy_command(&mut self, command: &str) -> Result<(), String> {
-        if self.proxy.is_none() && !is_none(command) {
+        if matches!(self.proxy, Some(Proxy::Direct | Proxy::Jump(_))) {
+            return Ok(());
+        }
+        if !is_none(command) {
             return Err("ProxyCommand is not supported, as it runs a command on this machine: \
                         use `ProxyJump` for this host, or `ProxyCommand none`"
                 .to_owned());
         }
-        first(&mut self.proxy, Proxy::Direct);
+        self.proxy = Some(Proxy::Direct);
         Ok(())
     }
 
@@ -141,7 +146,7 @@ impl Settings {
     /// # Errors
     /// `InvalidInput` when a host or a path can't be told.
     pub(super) fn hop(&self, destination: &Destination, local: &Local) -> Result<Hop> {
-        let host = self.host_name.clone().unwrap_or_else(|| destination.host.to_ascii_lowercase());
+        let host = self.host_name.as_ref().unwrap_or(&destination.host).clone();
         if host.is_empty() || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(Error::new(ErrorKind::InvalidInput, "the configured HostName has a blank, or is empty")
                 .with("host", destination));

@@ -2,7 +2,9 @@
 //! refuses what it does not know and what applies to the host: a trust setting that is passed over in silence is
 //! worse than an error.
 
+mod address;
 mod criteria;
+mod include;
 mod keywords;
 mod pattern;
 mod words;
@@ -75,7 +77,8 @@ fn user_file(local: &Local) -> PathBuf {
 /// Expands what `ssh -G` prints expanded.
 fn expand(settings: &mut Settings, typed: &str, local: &Local) -> Result<(), String> {
     let host = settings.host_name.as_deref().map_or_else(|| Ok(typed.to_owned()), |name| host_name(name, typed));
-    let host = host.map_err(|what| format!("gives a HostName that can't be used: {what}"))?.to_ascii_lowercase();
+    let host = host.map_err(|what| format!("gives a HostName that can't be used: {what}"))?;
+    let host = address::usual(&host);
     let user = settings.user.as_deref().unwrap_or(&local.user);
     let key_name = settings.host_key_alias.as_deref().unwrap_or(&host);
     let tokens = Tokens { local, typed, host: &host, key_name, port: settings.port.unwrap_or(22), user };
@@ -249,18 +252,11 @@ impl Walk<'_> {
         } else {
             format!("{SYSTEM_DIR}/{pattern}")
         };
-        if full.contains('\\') || full.contains("**") {
-            return Err(place.error("include: neither `\\` nor `**` can be used in a pattern here"));
+        if include::NOT_HERE.iter().any(|part| full.contains(part)) {
+            return Err(place.error("include: `\\`, `**` and `[^` can't be used in a pattern here: name the files"));
         }
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let found = glob::glob_with(&full, options).map_err(|e| place.error(format!("include: {}", e.msg)))?;
+        let found = include::find(&full).map_err(|e| place.error(format!("include: cannot look for files: {e}")))?;
         for path in found {
-            let path = path
-                .map_err(|e| Error::storage("read the ssh configuration", e.path(), io::Error::other(e.to_string())))?;
             self.file(&path, Origin { checked: true, ..origin }, depth + 1)?;
         }
         Ok(())
