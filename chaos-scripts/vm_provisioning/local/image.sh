@@ -37,10 +37,13 @@ template_dir() { # ACCEL MEM CPUS
 }
 
 # Bash waits for a foreground child before it looks at a signal; from here a build of minutes ends at once.
+# In a process group of its own (-m), since mmdebstrap goes on until its children are told as well.
 in_background() {
   local status=0
-  "$@" &
+  set -m
+  "$@" </dev/null &
   CHILD=$!
+  set +m
   wait "$CHILD" || status=$?
   CHILD=''
   return "$status"

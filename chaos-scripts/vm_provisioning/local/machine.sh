@@ -31,7 +31,7 @@ launch() { # DIR ACCEL MEM CPUS PORT RAM_FILE SHARE [QEMU_ARG...]: in the backgr
     -drive "id=root,if=none,format=qcow2,cache=unsafe,discard=unmap,file=$(in_option "$dir")/root.qcow2" \
     -drive "id=data,if=none,format=qcow2,cache=unsafe,discard=unmap,file=$(in_option "$dir")/data.qcow2" \
     -netdev "user,id=net,restrict=on$forward" -serial "file:$dir/console.log" \
-    -qmp unix:qmp.sock,server=on,wait=off -pidfile "$(in_option "$dir")/pid" -daemonize "$@" 2>qemu.log 7>&- 8>&-) ||
+    -qmp unix:qmp.sock,server=on,wait=off -pidfile "$dir/pid" -daemonize "$@" 2>qemu.log 7>&- 8>&-) ||
     die "qemu did not start: $(tail -n 3 "$dir/qemu.log")"
 }
 
