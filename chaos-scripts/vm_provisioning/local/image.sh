@@ -135,12 +135,13 @@ build_template() { # ACCEL MEM CPUS
   mv "$work" "$template"
 }
 
-# Images that are neither current nor under a machine's disk.
+# Images that are neither under a machine's disk nor were used for a day: two checkouts may share the cache.
 remove_old() {
   local path used
   used=$(cat "$CACHE"/vm/*/settings 2>/dev/null || true)
+  touch -c "$(base_file)" "$IMAGE"
   for path in "$CACHE"/base-* "$CACHE"/image-*; do
-    [[ -e $path && $path != "$(base_file)" && $path != "$IMAGE" && $used != *"image=$path"* ]] || continue
+    [[ -n $(find "$path" -maxdepth 0 -mmin +1440 2>/dev/null) && $used != *"image=$path"* ]] || continue
     say "removing the old ${path##*/}"
     rm -rf "$path"
   done
