@@ -13,10 +13,22 @@ ARGS_HELP="  size_mb          MiB to write, over some 10 s (default: what makes 
 # shellcheck source=lib.sh
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib.sh"
 
+# shellcheck disable=SC2034 # for lib.sh
+OUTLIVES_REBOOT=1
 CHUNKS=20
 CHUNK_FILES='chunk-[0-9][0-9]'
 
-place_files() { FILL_DIR=${REC_FILES:-${CHAOS_FILL_DIR:-/tmp/chaos_fill}}; }
+place_files() {
+  FILL_DIR=${KEEP[fill_dir]:-${CHAOS_FILL_DIR:-/tmp/chaos_fill}}
+  is_plain_path "$FILL_DIR" || FILL_DIR=/tmp/chaos_fill
+}
+
+remember() { KEEP[fill_dir]=${CHAOS_FILL_DIR:-/tmp/chaos_fill}; }
+
+show_state() {
+  list_files
+  printf 'files %s\n' "$([[ -n $FILE_PATH ]] && echo some || echo none)"
+}
 
 # Ours is a real directory that only we can have filled, with nothing but our files in it or nothing at all.
 is_ours() { # DIRECTORY
@@ -51,16 +63,17 @@ measure() { # PATH -> USED and FREE in bytes
   { read -r _ && read -r USED FREE; } < <(df -B1 --output=used,avail -- "$1")
 }
 
-# Bytes that must stay free, in KEEP.
+# Bytes that must stay free, in SPARE.
 reserve() {
-  KEEP=$(((USED + FREE) * 3 / 100))
-  ((KEEP >= 256 * MIB)) || KEEP=$((256 * MIB))
+  SPARE=$(((USED + FREE) * 3 / 100))
+  ((SPARE >= 256 * MIB)) || SPARE=$((256 * MIB))
 }
 
 check_place() {
-  place_files
-  is_plain_path "$FILL_DIR" && [[ $FILL_DIR != */ ]] ||
+  remember
+  is_plain_path "${KEEP[fill_dir]}" && [[ ${KEEP[fill_dir]} != */ ]] ||
     die "$BAD_ARGUMENTS" "CHAOS_FILL_DIR: must be an absolute path without control characters or a final slash"
+  place_files
   [[ ! -L $FILL_DIR ]] || die "$FAILED" "$FILL_DIR: is a symlink, which we don't follow; remove it"
   # What an earlier run left there is gone by now, but a dry run leaves it.
   list_files
@@ -75,7 +88,7 @@ settle() {
   parent=${FILL_DIR%/*}/
   measure "$parent"
   reserve
-  limit=$(((FREE - KEEP) / MIB))
+  limit=$(((FREE - SPARE) / MIB))
   if [[ $(stat -f -c %T -- "$parent") == @(tmpfs|ramfs) ]]; then
     read_available
     ((limit <= AVAILABLE / 2)) || { limit=$((AVAILABLE / 2)) && why="half of the available memory"; }
@@ -101,7 +114,7 @@ fill() {
     mb=$((size * (i + 1) / CHUNKS - size * i / CHUNKS))
     ((mb > 0)) || continue
     measure .
-    if ((!FORCE && FREE - mb * MIB < KEEP)); then
+    if ((!FORCE && FREE - mb * MIB < SPARE)); then
       log "others are filling this disk too: stops at $i of $CHUNKS chunks"
       break
     fi
@@ -120,9 +133,7 @@ inject() {
   measure .
   reserve
   fill
-  while read_uptime && ((NOW < end)); do
-    sleep "$(((end - NOW + 99) / 100))"
-  done
+  rest_until "$end"
   cd / && remove_files
 }
 

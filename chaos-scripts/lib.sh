@@ -1,17 +1,26 @@
 # shellcheck shell=bash
-# What all chaos scenarios share: arguments, the record of what we made, the armed revert, and the commands
-# start, arm, stop and status. It knows no scenario. A scenario script sets SCENARIO, SUMMARY, ARGS and
-# ARGS_HELP, defines
+# What all chaos scenarios share: the commands start, arm, stop, status and state, and their arguments. It knows no
+# scenario. A scenario script sets SCENARIO, SUMMARY, ARGS and ARGS_HELP, reads this file, defines
+#   check_NAME VALUE  takes an argument that is no whole number, or refuses it (RANGE has the others)
 #   settle        fills in missing arguments and refuses what this host can't take
 #   inject        runs the fault in the foreground until its duration is over
-#   list_files    sets FILE_PATH and FILE_BYTES when files of ours exist, else clears them (optional)
-#   remove_files  removes those files (optional)
+# and of these what it needs
+#   apply         makes the change that inject then holds; quick, and on failure says in WHY why (one line)
+#   find_changes  sets CHANGES: what of ours is changed on this host now, beside processes and files
+#   undo_changes  changes that back
+#   list_files    sets FILE_PATH and FILE_BYTES when files of ours exist, else clears them
+#   remove_files  removes those files
+#   remember      sets in KEEP what a revert must know when `arm` is called without a fault
+#   show_state    prints for `state` what a fault with these arguments would change
+#   pass_secrets  exports what only the fault may see
 # and ends with `main "$@"`.
 #
 # Exit codes: 0 ok, 1 failed, 2 bad arguments, 3 already running, 4 missing tool or privilege.
 #
 # How a revert is kept from being lost:
 #   - It is armed, and seen to be armed, before the fault begins: by a systemd timer, else by a watchdog process.
+#   - It has its own copy of the scripts, and what it must know is kept beside that.
+#   - Where the fault would outlive a reboot, a unit that reverts at boot is armed too.
 #   - A process of ours does nothing until the PID file names it, so that none can outlive its record.
 #   - Each carries the PID file's path in its environment, so that it is found even when the PID file is gone.
 #   - The revert disarms itself only after nothing of ours is left.
@@ -26,16 +35,32 @@ readonly MIB=1048576
 declare -Ar RANGE=(
   [duration]="1 86400" [max_runtime]="1 86400" [load]="1 256"
   [target_mb]="1 4194304" [size_mb]="1 16777216"
+  [delay_ms]="0 60000" [loss_pct]="0 100" [clients]="1 10000"
 )
 
 SELF=$(readlink -f -- "$0")
+HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+PARTS=(lib.sh lib_process.sh lib_record.sh lib_revert.sh)
 UNIT="chaos-revert-$SCENARIO"
+BOOT_UNIT="chaos-boot-revert-$SCENARIO"
+BOOT_FILE="/etc/systemd/system/$BOOT_UNIT.service"
+BOOT_DIR="/var/lib/chaos-revert-$SCENARIO"
 LOCK_FD=
-declare -A ARG=()
+declare -A ARG=() KEEP=()
 DRY_RUN=0 FORCE=0 AS_JSON=0
+REMEMBERED=
+# A scenario changes these: whether its fault is still there after a reboot, the uid that its clients run as, how long
+# apply may take.
+OUTLIVES_REBOOT=0 FAULT_UID='' LAUNCH_SECONDS=10
 
+apply() { :; }
+find_changes() { CHANGES=(); }
+undo_changes() { :; }
 list_files() { FILE_PATH='' FILE_BYTES=0; }
 remove_files() { :; }
+remember() { :; }
+show_state() { :; }
+pass_secrets() { :; }
 
 # --- messages -----------------------------------------------------------------------------------------------
 
@@ -52,383 +77,47 @@ die() { # CODE MESSAGE
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# --- where state lives --------------------------------------------------------------------------------------
-
-is_plain_path() { [[ $1 == /* && $1 != *[[:cntrl:]]* ]]; }
-
-place_state() {
-  local state
-  if [[ -n ${CHAOS_STATE_DIR:-} ]]; then
-    is_plain_path "$CHAOS_STATE_DIR" ||
-      die $BAD_ARGUMENTS "CHAOS_STATE_DIR: must be an absolute path without control characters"
-    state=$CHAOS_STATE_DIR
-  elif ((EUID == 0)); then
-    state=/var/run
-  else
-    state=${XDG_RUNTIME_DIR:-/tmp/chaos-$UID}
-  fi
-  STATE_DIR=$state
-  # Our log is not in /var/log: who diagnoses reads that, and must not find our own account of the fault there.
-  PIDFILE=$state/chaos-$SCENARIO.pid LOCKFILE=$state/chaos-$SCENARIO.lock LOG=$state/chaos-$SCENARIO.log
-}
-
-# A directory that others can write to could swap our record for theirs.
-make_state_dir() {
-  if [[ $STATE_DIR != /var/run ]]; then
-    [[ -L $STATE_DIR ]] && die $FAILED "$STATE_DIR: is a symlink, which we don't follow; remove it"
-    [[ -d $STATE_DIR ]] || mkdir -m 700 -- "$STATE_DIR" 2>/dev/null ||
-      die $MISSING "$STATE_DIR: can't be created; check the rights on the directory above it"
-    local mode
-    mode=$(stat -c %a -- "$STATE_DIR")
-    [[ -O $STATE_DIR ]] && (((8#$mode & 8#22) == 0)) ||
-      die $FAILED "$STATE_DIR: must belong to uid $EUID and be writable by nobody else; remove it or chmod 700 it"
-  fi
-  [[ ! -L $LOG && ! -L $PIDFILE && ! -L $LOCKFILE ]] ||
-    die $FAILED "$STATE_DIR: our PID, lock or log file is a symlink, which we don't follow; remove it"
-}
-
-take_lock() {
-  { exec {LOCK_FD}>>"$LOCKFILE"; } 2>/dev/null && flock -w 20 "$LOCK_FD"
-}
-
-# --- the machine: memory, time and processes ------------------------------------------------------------------
-
-# MiB in AVAILABLE, for the scenarios.
-# shellcheck disable=SC2034
-read_available() {
-  local key kb _
-  while read -r key kb _; do
-    [[ $key != MemAvailable: ]] || AVAILABLE=$((kb / 1024))
-  done </proc/meminfo
-}
-
-# Centiseconds since boot in NOW: unlike the wall clock, this never jumps.
-read_uptime() {
-  local up
-  read -r up _ </proc/uptime && NOW=$((10#${up/./}))
-}
-
-# Field 2 may hold spaces and parentheses, so count from the last one.
-read_stat() { # PID -> STAT_STATE STAT_PPID STAT_SESSION STAT_START
-  local line=
-  { IFS= read -r -d '' line <"/proc/$1/stat"; } 2>/dev/null
-  [[ -n $line ]] || return 1
-  # shellcheck disable=SC2206 # plain numbers, to be split
-  local -a field=(${line##*) })
-  STAT_STATE=${field[0]} STAT_PPID=${field[1]} STAT_SESSION=${field[3]} STAT_START=${field[19]}
-}
-
-# A process is its pid and its start time: a pid alone may have been given to another.
-is_process() { read_stat "$1" && [[ $STAT_START == "$2" ]]; }
-is_alive() { is_process "$1" "$2" && [[ $STAT_STATE != [ZX] ]]; }
-
-# Ourselves and those who called us: the watchdog that runs a revert must not be ended by it.
-read_kin() {
-  local pid=$BASHPID
-  KIN=' '
-  while ((pid > 1)) && read_stat "$pid"; do
-    KIN+="$pid "
-    pid=$STAT_PPID
-  done
-}
-
-marked_pids() { # ROLE: pids whose environment says that we made them in that role, each between spaces
-  local path
-  MARKED=' '
-  while IFS= read -r path; do
-    path=${path%/environ}
-    MARKED+="${path#/proc/} "
-  done < <(unset CHAOS_FAULT_OF CHAOS_WATCHDOG_OF && grep -lzFxs "CHAOS_$1_OF=$PIDFILE" /proc/[0-9]*/environ)
-}
-
-# Sets FAULT to "pid start" of each living process of the fault: it is recorded or marked as ours, or in a session
-# whose leader is. Reading another's environment can block while memory is short, so marks are looked at only
-# when asked for by "marked".
-find_fault() {
-  local dir pid leaders=' '
-  FAULT=() MARKED=' '
-  read_kin
-  [[ ${1:-} == marked ]] && marked_pids FAULT
-  # While a leader is there (even as a zombie), no one else can have its session id.
-  # shellcheck disable=SC2086 # a pair
-  [[ -n $REC_LEADER ]] && is_process $REC_LEADER && leaders+="${REC_LEADER% *} "
-  for pid in $MARKED; do
-    # Some tools wipe their workers' environment.
-    [[ -O /proc/$pid ]] && read_stat "$pid" && [[ $STAT_SESSION == "$pid" ]] && leaders+="$pid "
-  done
-  for dir in /proc/[0-9]*; do
-    pid=${dir#/proc/}
-    [[ -O $dir && $KIN != *" $pid "* ]] && read_stat "$pid" && [[ $STAT_STATE != [ZX] ]] || continue
-    if [[ $leaders == *" $STAT_SESSION "* || $MARKED == *" $pid "* || $REC_FAULT == *"|$pid $STAT_START|"* ]]; then
-      FAULT+=("$pid $STAT_START")
-    fi
-  done
-}
-
-signal_each() { # SIGNAL "PID START"...: returns 1 once none of them is alive
-  local signal=$1 process any=1
-  shift
-  for process; do
-    # shellcheck disable=SC2086
-    is_alive $process || continue
-    any=0
-    [[ $signal == none ]] || kill -s "$signal" "${process% *}" 2>/dev/null
-  done
-  return "$any"
-}
-
-end_processes() { # "PID START"...
-  local signal i
-  for signal in TERM KILL; do
-    signal_each "$signal" "$@" || return 0
-    for ((i = 0; i < 30; i++)); do
-      sleep 0.1
-      signal_each none "$@" || return 0
-    done
-  done
-  return 1
-}
-
-end_fault() {
-  find_fault
-  end_processes "${FAULT[@]}"
-  find_fault marked
-  end_processes "${FAULT[@]}"
-  find_fault marked
-  ((${#FAULT[@]} == 0))
-}
-
-# --- the record: what we made, so that any later call can find and verify it --------------------------------
-
-clear_record() {
-  REC_WATCHDOG='' REC_LEADER='' REC_FAULT='|' REC_DEADLINE='' REC_SINCE='' REC_ARGS='' REC_FILES=''
-}
-
-load_record() {
-  local key value boot=unknown
-  clear_record
-  [[ -f $PIDFILE && -O $PIDFILE ]] || return 0
-  while read -r key value; do
-    case $key in
-      boot) boot=$value ;;
-      since) REC_SINCE=$value ;;
-      args) REC_ARGS=$value ;;
-      files) is_plain_path "$value" && REC_FILES=$value ;;
-      deadline) [[ $value =~ ^[0-9]{1,15}$ ]] && REC_DEADLINE=$value ;;
-      watchdog | leader | process)
-        [[ $value =~ ^[0-9]{1,10}\ [0-9]{1,20}$ ]] || continue
-        case $key in
-          watchdog) REC_WATCHDOG=$value ;;
-          leader) REC_LEADER=$value REC_FAULT+="$value|" ;;
-          process) REC_FAULT+="$value|" ;;
-        esac
-        ;;
-    esac
-  done <"$PIDFILE"
-  # Start times count from boot: after a reboot they say nothing.
-  if [[ $boot != "$(</proc/sys/kernel/random/boot_id)" ]]; then
-    REC_WATCHDOG='' REC_LEADER='' REC_FAULT='|' REC_DEADLINE=''
-  fi
-}
-
-write_record() {
-  local text process
-  local -a processes
-  IFS='|' read -r -a processes < <(printf '%s\n' "${REC_FAULT#|}")
-  printf -v text '%s\n' "boot $(</proc/sys/kernel/random/boot_id)" \
-    ${REC_WATCHDOG:+"watchdog $REC_WATCHDOG"} ${REC_LEADER:+"leader $REC_LEADER"} \
-    ${REC_DEADLINE:+"deadline $REC_DEADLINE"} ${REC_SINCE:+"since $REC_SINCE"} \
-    ${REC_ARGS:+"args $REC_ARGS"} ${REC_FILES:+"files $REC_FILES"}
-  for process in "${processes[@]}"; do
-    [[ $process == "$REC_LEADER" ]] || text+="process $process"$'\n'
-  done
-  # Renamed into place, so that no one ever reads half a record.
-  printf '%s' "$text" >"$PIDFILE.new" && mv -f -- "$PIDFILE.new" "$PIDFILE"
-}
-
-# --- processes of ours --------------------------------------------------------------------------------------
-
-# Runs `SELF __role ARGS` in a session of its own, with nothing of the caller's open, lets RECORD_FUNCTION put
-# it into the PID file, and waits until it says that it is ready.
-launch() { # ROLE RECORD_FUNCTION ARGS...
-  local role=$1 record=$2 fd pid answer=
-  shift 2
-  exec {fd}< <(
-    exec {LOCK_FD}>&-
-    exec setsid env "CHAOS_${role}_OF=$PIDFILE" "$BASH" "$SELF" "__$role" "$@" </dev/null 2>>"$LOG"
-  )
-  pid=$!
-  read_stat "$pid" && "$record" "$pid $STAT_START" && write_record &&
-    read -r -t 10 -u "$fd" answer
-  exec {fd}<&-
-  [[ $answer == ready ]] && read_stat "$pid" && [[ $STAT_SESSION == "$pid" && $STAT_STATE != [ZX] ]]
-}
-
-record_watchdog() { REC_WATCHDOG=$1; }
-record_leader() { REC_LEADER=$1 REC_FAULT="|$1|"; }
-
-close_inherited() {
-  local path fd
-  for path in /proc/self/fd/*; do
-    fd=${path##*/}
-    # Bash reads this script from one of them.
-    ((fd > 2)) && ! [[ $path -ef $SELF ]] && exec {fd}>&-
-  done
-  return 0
-}
-
-await_record() { # KEY
-  local i
-  read_stat "$$" || return 1
-  for ((i = 0; i < 100; i++)); do
-    grep -qxs "$1 $$ $STAT_START" "$PIDFILE" && return 0
-    sleep 0.05
-  done
-  return 1
-}
-
-# When memory runs out, the fault has to die before its revert.
-set_oom_score() { { echo "$2" >"/proc/$1/oom_score_adj"; } 2>/dev/null || true; }
-
-run_fault() { # KEY=VALUE...
-  local pair
-  cd / && close_inherited && await_record leader || exit $FAILED
-  for pair; do ARG[${pair%%=*}]=${pair#*=}; done
-  FORCE=${ARG[force]}
-  set_oom_score self 1000
-  echo ready
-  exec >>"$LOG" 2>&1
-  inject
-}
-
-run_watchdog() { # DEADLINE
-  local left
-  trap '' HUP INT TERM
-  unset CHAOS_WATCHDOG_OF # or what a revert runs would look like a watchdog
-  cd / && close_inherited && await_record watchdog || exit $FAILED
-  ((EUID == 0)) && set_oom_score self -1000
-  # A pipe that stays silent, to sleep on without a child that could be killed or fail to fork.
-  exec 0<> <(:) && echo ready
-  exec >/dev/null 2>&1
-  # In steps, because a suspended machine stops the sleep but not the deadline.
+# Sleeps without a child that would have to be ended too, or would hold what the caller holds.
+rest_until() { # UPTIME
+  local fd left
+  exec {fd}<> <(:)
   while read_uptime && (((left = $1 - NOW) > 0)); do
     ((left < 3000)) || left=3000
-    read -r -t "$((left / 100)).$((left % 100 / 10))$((left % 10))" _
+    read -r -t "$((left / 100)).$((left % 100 / 10))$((left % 10))" -u "$fd" _
   done
-  # From memory, not from the script's file, which may be gone by now.
-  until (cmd_stop reverting); do read -r -t 2 _; done
+  exec {fd}>&-
 }
 
-# --- the armed revert ---------------------------------------------------------------------------------------
-
-# Tests run side by side with their own CHAOS_STATE_DIR, but there is one systemd.
-uses_systemd() {
-  [[ -z ${CHAOS_STATE_DIR:-} && -d /run/systemd/system ]] && ((EUID == 0)) && have systemd-run && have systemctl
-}
-
-unit_is_up() {
-  local state
-  state=$(systemctl show --property=ActiveState --value "$1" 2>/dev/null)
-  [[ $state == active || $state == activating || $state == reloading ]]
-}
-
-in_revert_unit() { grep -qsF "/$UNIT.service" /proc/self/cgroup; }
-
-systemd_is_armed() {
-  uses_systemd || return 1
-  unit_is_up "$UNIT.timer" || { ! in_revert_unit && unit_is_up "$UNIT.service"; }
-}
-
-find_watchdogs() { # "marked" as in find_fault
-  local pid
-  local -a known
-  WATCHDOGS=() MARKED=' '
-  read_kin
-  [[ ${1:-} == marked ]] && marked_pids WATCHDOG
-  read -r -a known < <(printf '%s\n' "${REC_WATCHDOG% *} $MARKED")
-  for pid in "${known[@]}"; do
-    [[ -O /proc/$pid && $KIN != *" $pid "* ]] && read_stat "$pid" && [[ $STAT_STATE != [ZX] ]] || continue
-    if [[ $MARKED == *" $pid "* || $REC_WATCHDOG == "$pid $STAT_START" ]]; then
-      WATCHDOGS+=("$pid $STAT_START")
-    fi
-  done
-}
-
-find_arm() { # sets ARMED_BY to systemd, watchdog or nothing
-  ARMED_BY=
-  if systemd_is_armed; then
-    ARMED_BY=systemd
-  else
-    find_watchdogs marked
-    ((${#WATCHDOGS[@]} == 0)) || ARMED_BY=watchdog
-  fi
-}
-
-seconds_left() {
-  read_uptime
-  LEFT=$(((REC_DEADLINE - NOW + 99) / 100))
-  ((LEFT > 0)) || LEFT=0
-}
-
-arm_systemd() { # SECONDS
-  local -a env=()
-  [[ -n ${CHAOS_FILL_DIR:-} ]] && env=("--setenv=CHAOS_FILL_DIR=$CHAOS_FILL_DIR")
-  # A unit that failed before would keep its name.
-  systemctl reset-failed "$UNIT.timer" "$UNIT.service" 2>/dev/null
-  (
-    exec {LOCK_FD}>&-
-    exec systemd-run --quiet --collect --unit="$UNIT" --on-active="${1}s" --timer-property=AccuracySec=1s \
-      --property=Restart=on-failure --property=RestartSec=5 "${env[@]}" \
-      -- "$BASH" "$SELF" stop </dev/null >>"$LOG" 2>&1
-  )
-}
-
-arm() { # SECONDS
-  read_uptime
-  REC_DEADLINE=$((NOW + $1 * 100))
-  if uses_systemd && arm_systemd "$1"; then
-    write_record || return 1
-  else
-    launch WATCHDOG record_watchdog "$REC_DEADLINE" || return 1
-  fi
-  find_arm
-  log "armed by ${ARMED_BY:-nothing}, fires in $1 s"
-  [[ -n $ARMED_BY ]]
-}
-
-disarm() {
-  if uses_systemd; then
-    systemctl stop "$UNIT.timer" 2>/dev/null
-    in_revert_unit || systemctl stop "$UNIT.service" 2>/dev/null
-    systemctl reset-failed "$UNIT.timer" "$UNIT.service" 2>/dev/null
-  fi
-  find_watchdogs marked
-  local i
-  # It ignores TERM, and there is nothing that it would have to tidy up.
-  for ((i = 0; i < 30; i++)); do
-    signal_each KILL "${WATCHDOGS[@]}" || break
-    sleep 0.1
-  done
-  REC_WATCHDOG='' REC_DEADLINE=''
-  find_arm
-  [[ -z $ARMED_BY ]]
-}
+# shellcheck source=lib_process.sh
+. "$HERE/lib_process.sh"
+# shellcheck source=lib_record.sh
+. "$HERE/lib_record.sh"
+# shellcheck source=lib_revert.sh
+. "$HERE/lib_revert.sh"
 
 # --- the commands -------------------------------------------------------------------------------------------
 
-find_state() { # sets STATE, FAULT, FILE_PATH, FILE_BYTES, ARMED_BY
+find_state() { # sets STATE, FAULT, CHANGES, FILE_PATH, FILE_BYTES, ARMED_BY
   find_fault marked
+  find_changes
   list_files
   find_arm
   if ((${#FAULT[@]})); then
     STATE=running
-  elif [[ -n $FILE_PATH ]]; then
+  elif [[ -n $FILE_PATH ]] || ((${#CHANGES[@]})); then
     STATE=leftover
-  elif [[ -n $ARMED_BY ]]; then
+  elif [[ -n $ARMED_BY ]] || boot_is_armed; then
     STATE=armed
   else
     STATE=idle
   fi
+}
+
+join_by() { # SEPARATOR WORDS...
+  local separator=$1 text=
+  shift
+  (($#)) && printf -v text "%s$separator" "$@"
+  printf '%s' "${text%"$separator"}"
 }
 
 # Ends the fault, and disarms only once nothing of it is left. REMAINS says what is.
@@ -436,6 +125,12 @@ revert() {
   local before
   REMAINS=
   end_fault || REMAINS="processes: ${FAULT[*]% *}"
+  find_changes
+  if ((${#CHANGES[@]})); then
+    undo_changes
+    find_changes
+    ((${#CHANGES[@]} == 0)) || REMAINS+="${REMAINS:+; }$(join_by '; ' "${CHANGES[@]}")"
+  fi
   list_files
   if [[ -n $FILE_PATH ]]; then
     before=$FILE_PATH
@@ -462,11 +157,19 @@ require_tools() {
   done
 }
 
+lock_or_die() {
+  take_lock
+  case $? in
+    1) die $FAILED "$LOCKFILE: another start or stop is at work; try again" ;;
+    2) die $FAILED "$LOCKFILE: can't be written; free some space there" ;;
+  esac
+}
+
 # Under the lock: nothing runs, nothing of an earlier run is left. Keeps what `arm` alone has armed.
 begin() {
   require_tools
   make_state_dir
-  take_lock || die $FAILED "$LOCKFILE: another start or stop is at work; try again"
+  lock_or_die
   load_record
   refuse_if_running
   if [[ -n $REC_LEADER || $STATE == leftover ]]; then
@@ -475,20 +178,27 @@ begin() {
   elif [[ -z $ARMED_BY ]]; then
     clear_record
   fi
+  ARMED_KEEP=$(keep_lines)
 }
 
-arm_within() { # SECONDS: keeps an armed revert that fires no later
+# Keeps an armed revert that fires no later and knows what it must; else arms anew, to fire no later than that one.
+arm_within() { # SECONDS
+  local seconds=$1
   find_arm
   if [[ -n $ARMED_BY && -n $REC_DEADLINE ]]; then
     seconds_left
-    ((LEFT > $1)) || return 0
+    if ((LEFT <= seconds)); then
+      [[ $(keep_lines) != "$ARMED_KEEP" ]] || { ! boot_is_armed && ((OUTLIVES_REBOOT)) && uses_systemd; } || return 0
+      seconds=$((LEFT > 0 ? LEFT : 1))
+    fi
   fi
-  disarm && arm "$1"
+  if [[ -n $ARMED_BY ]] || boot_is_armed; then disarm || return 1; fi
+  arm "$seconds"
 }
 
 describe_args() {
   local name text=
-  for name in "${ARGS[@]}"; do text+=" $name=${ARG[$name]}"; done
+  for name in "${ARGS[@]}"; do text+=" $name=${ARG[$name]:-}"; done
   DESCRIBED=${text# }
 }
 
@@ -524,12 +234,12 @@ cmd_start() {
   begin
   settle
   describe_args
-  for name in "${ARGS[@]}"; do given+=("$name=${ARG[$name]}"); done
+  for name in "${ARGS[@]}"; do given+=("$name=${ARG[$name]:-}"); done
 
   trap 'abort_start "interrupted"' HUP INT TERM
   arm_within "${ARG[max_runtime]}" || abort_start "the revert can't be armed"
-  REC_ARGS=$DESCRIBED REC_SINCE=$(utc_now) REC_FILES=${FILL_DIR:-}
-  launch FAULT record_leader "${given[@]}" && fault_holds || abort_start "the fault did not begin"
+  REC_ARGS=$DESCRIBED REC_SINCE=$(utc_now)
+  launch FAULT record_leader "${given[@]}" && fault_holds || abort_start "the fault did not begin${WHY:+: $WHY}"
   find_fault marked
   for process in "${FAULT[@]}"; do
     [[ $REC_FAULT == *"|$process|"* ]] || REC_FAULT+="$process|"
@@ -544,13 +254,14 @@ cmd_start() {
 
   seconds_left
   log "started with $DESCRIBED"
-  say "running with $DESCRIBED, over in ${ARG[duration]} s; the revert fires in $LEFT s ($ARMED_BY)"
+  describe_reboot
+  say "running with $DESCRIBED, over in ${ARG[duration]} s; the revert fires in $LEFT s ($ARMED_BY)$COVERED"
 }
 
 cmd_arm() {
   require_tools
   make_state_dir
-  take_lock || die $FAILED "$LOCKFILE: another start or stop is at work; try again"
+  lock_or_die
   load_record
   find_state
   if [[ $STATE == running && -n $ARMED_BY ]]; then
@@ -558,14 +269,18 @@ cmd_arm() {
   elif [[ $STATE != running ]]; then
     revert || die $FAILED "an earlier run can't be reverted ($REMAINS); mend that, then run stop"
   fi
-  arm "${ARG[max_runtime]}" || die $FAILED "the revert can't be armed; see $LOG"
-  say "armed by $ARMED_BY; the revert fires in ${ARG[max_runtime]} s"
+  [[ $STATE == running ]] || remember
+  arm "${ARG[max_runtime]}" || die $FAILED "the revert can't be armed${WHY:+: $WHY}; see $LOG"
+  describe_reboot
+  say "armed by $ARMED_BY; the revert fires in ${ARG[max_runtime]} s$COVERED"
 }
 
 cmd_stop() { # "reverting" when the watchdog calls
   make_state_dir
   # A revert doesn't wait forever on a start that hangs: such a start ends its fault when it finds the arm gone.
-  if ! take_lock && [[ ${1:-} != reverting ]] && ! in_revert_unit; then
+  # Nor does it wait for a lock file that a full disk has no room for.
+  take_lock
+  if (($? == 1)) && [[ ${1:-} != reverting ]] && ! in_revert_unit; then
     die $FAILED "$LOCKFILE: another start or stop is at work; try again"
   fi
   load_record
@@ -587,16 +302,18 @@ json_string() {
 }
 
 json_status() {
-  local pids='' files='' armed_by=null fires=null since=null process
+  local pids='' files='' changes='' armed_by=null fires=null since=null boot=false process change
   for process in "${FAULT[@]}"; do pids+=",${process% *}"; done
   [[ -z $FILE_PATH ]] || files="{\"path\":$(json_string "$FILE_PATH"),\"bytes\":$FILE_BYTES}"
+  for change in "${CHANGES[@]}"; do changes+=",$(json_string "$change")"; done
+  ! boot_is_armed || boot=true
   [[ -z $ARMED_BY ]] || armed_by="\"$ARMED_BY\""
   [[ -z $LEFT ]] || fires=$LEFT
   [[ -z $REC_SINCE ]] || since=$(json_string "$REC_SINCE")
-  printf '{"scenario":"%s","state":"%s","pids":[%s],"files":[%s],' \
-    "$SCENARIO" "$STATE" "${pids#,}" "$files"
-  printf '"armed_by":%s,"fires_in_seconds":%s,"since":%s,"args":%s}\n' \
-    "$armed_by" "$fires" "$since" "$(json_string "$REC_ARGS")"
+  printf '{"scenario":"%s","state":"%s","pids":[%s],"files":[%s],"changes":[%s],' \
+    "$SCENARIO" "$STATE" "${pids#,}" "$files" "${changes#,}"
+  printf '"armed_by":%s,"fires_in_seconds":%s,"boot_revert":%s,"since":%s,"args":%s}\n' \
+    "$armed_by" "$fires" "$boot" "$since" "$(json_string "$REC_ARGS")"
 }
 
 cmd_status() {
@@ -613,7 +330,19 @@ cmd_status() {
   say "$STATE${REC_SINCE:+ since $REC_SINCE}${REC_ARGS:+ ($REC_ARGS)}"
   ((${#FAULT[@]} == 0)) || echo "  processes: ${FAULT[*]% *}"
   [[ -z $FILE_PATH ]] || echo "  files: $FILE_PATH, $((FILE_BYTES / MIB)) MB"
+  ((${#CHANGES[@]} == 0)) || printf '  changed: %s\n' "${CHANGES[@]}"
+  ! boot_is_armed || echo "  revert: at the next boot"
   [[ -z $ARMED_BY ]] || echo "  revert: armed by $ARMED_BY${LEFT:+, fires in $LEFT s}"
+}
+
+# One fact a line, and none that changes by itself: whoever injects compares this before and after.
+cmd_state() {
+  load_record
+  find_fault marked
+  {
+    printf 'processes %s\n' "$( ((${#FAULT[@]})) && echo some || echo none)"
+    show_state
+  } | sort
 }
 
 print_help() {
@@ -627,13 +356,15 @@ usage: ${SELF##*/} start$synopsis [--max-runtime S] [--dry-run] [--force]
        ${SELF##*/} arm [--max-runtime S]
        ${SELF##*/} stop
        ${SELF##*/} status [--json]
+       ${SELF##*/} state$synopsis
 
 start   arms the revert, begins the fault, and returns once it runs
 arm     arms the revert only; the next start keeps it unless its own max-runtime is shorter
 stop    ends the fault, reverts and disarms, and may be run at any time
-status  idle (nothing of ours), armed, running, or leftover (files without a process)
+status  idle (nothing of ours), armed, running, or leftover (files or changes without a process)
+state   what a fault with these arguments would change, as it is now; the same before and after one
 
-Arguments, whole numbers, in this order or as --name N:
+Arguments, in this order or as --name N:
 $ARGS_HELP
   --max-runtime S  the revert fires after this many seconds, whatever happens (default $DEFAULT_MAX_RUNTIME)
   --dry-run        checks everything and starts nothing
@@ -649,6 +380,11 @@ EOF
 
 set_arg() { # NAME VALUE
   local low high
+  if declare -F "check_$1" >/dev/null; then
+    [[ -z ${ARG[$1]:-} ]] || die $BAD_ARGUMENTS "$1: given twice; give it once"
+    "check_$1" "$2"
+    return
+  fi
   read -r low high < <(printf '%s\n' "${RANGE[$1]}")
   [[ -z ${ARG[$1]:-} ]] || die $BAD_ARGUMENTS "$1: given twice; give it once"
   [[ $2 =~ ^[0-9]{1,9}$ ]] && ((10#$2 >= low && 10#$2 <= high)) ||
@@ -673,12 +409,12 @@ parse_args() { # COMMAND WORDS...
       start:--force) FORCE=1 ;;
       status:--json) AS_JSON=1 ;;
       *:--help | *:-h) print_help && exit 0 ;;
-      start:--max-runtime | arm:--max-runtime) set_arg max_runtime "${1-}" && shift ;;
-      start:--*)
-        [[ " ${ARGS[*]} " == *" $name "* && $name != *' '* ]] || die $BAD_ARGUMENTS "$word: no such option; see --help"
+      start:--max-runtime | arm:--max-runtime | state:--max-runtime) set_arg max_runtime "${1-}" && shift ;;
+      start:--* | state:--*)
+        [[ " ${ARGS[*]} " == *" $name "* && $name =~ ^[a-z_]+$ ]] || die $BAD_ARGUMENTS "$word: no such option; see --help"
         set_arg "$name" "${1-}" && shift
         ;;
-      start:*)
+      start:* | state:*)
         ((position < ${#ARGS[@]})) || die $BAD_ARGUMENTS "$word: one argument too many; see --help"
         set_arg "${ARGS[position++]}" "$word"
         ;;
@@ -702,7 +438,7 @@ main() {
   place_state
   clear_record
   case $command in
-    start | arm | stop | status)
+    start | arm | stop | status | state)
       parse_args "$command" "$@"
       settle_times
       "cmd_$command"
@@ -710,7 +446,7 @@ main() {
     --help | -h | help) print_help ;;
     __FAULT) run_fault "$@" ;;
     __WATCHDOG) run_watchdog "$@" ;;
-    *) die $BAD_ARGUMENTS "\"$command\": no such command; use start, arm, stop, status or --help" ;;
+    *) die $BAD_ARGUMENTS "\"$command\": no such command; use start, arm, stop, status, state or --help" ;;
   esac
   exit
 }
