@@ -1,0 +1,9 @@
+//! Whether a host's key is trusted: our verdict beside that of the real `ssh`, on the same files and servers.
+
+mod add;
+mod case;
+mod cases;
+mod garbage;
+mod order;
+mod rig;
+mod table;
