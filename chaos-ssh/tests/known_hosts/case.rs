@@ -121,7 +121,7 @@ impl Case {
 
     /// With everything put into its files, once: hashes get another salt each time.
     pub(crate) fn filled(&self, rig: &Rig) -> Self {
-        let fill = |text: &Template| self.fill(rig, text);
+        let fill = |text: &Template| self.filled_text(rig, text);
         let all = |texts: &[Option<Template>]| texts.iter().map(|text| text.as_ref().map(fill)).collect();
         let revoked = self.revoked.as_ref().map(|revoked| match revoked {
             Revoked::Missing => Revoked::Missing,
@@ -134,7 +134,7 @@ impl Case {
     }
 
     /// `template` with everything put in.
-    fn fill(&self, rig: &Rig, template: &[u8]) -> Vec<u8> {
+    pub(crate) fn filled_text(&self, rig: &Rig, template: &[u8]) -> Vec<u8> {
         let h = match (self.alias, self.port_22) {
             (Some(alias), _) => alias.to_owned(),
             (None, true) => self.target().to_owned(),

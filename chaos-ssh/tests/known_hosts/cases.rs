@@ -19,6 +19,7 @@ pub(crate) fn all(rig: &Rig) -> Vec<Case> {
         ("files", files()),
         ("revoked files", revoked_files()),
         ("certificates", certificates()),
+        ("at random", at_random()),
         ("port 22", if rig.has_port_22 { port_22() } else { Vec::new() }),
     ] {
         cases.extend(some.into_iter().map(|mut case| {
@@ -499,6 +500,72 @@ fn port_22() -> Vec<Case> {
         cases.extend(with_names(list, &base));
         let signed = base.algorithm(ED_CERT).user(format!("@cert-authority {list} {{ca}}\n"));
         cases.push(Case { name: format!("{list} by an authority"), ..signed });
+    }
+    cases
+}
+
+/// Lines from parts that files are made of, put together at random; the same ones each time.
+fn at_random() -> Vec<Case> {
+    const PARTS: [&str; 40] = [
+        "{h}",
+        "{h}",
+        "{h}",
+        "127.0.0.1",
+        "*",
+        "!",
+        "!*",
+        ",",
+        ",",
+        "?",
+        "[127.0.0.1]:*",
+        "{hash:h}",
+        "|1|",
+        "x",
+        " ",
+        " ",
+        " ",
+        "  ",
+        "\t",
+        " {ed}",
+        " {ed}",
+        " {ed}",
+        " {oed}",
+        " {oed}",
+        " {ec}",
+        " {rsa}",
+        " {tab:ed}",
+        " {ca}",
+        " {valid-ed-cert}",
+        "ssh-ed25519 ",
+        " ssh-rsa",
+        "#",
+        "@revoked ",
+        "@revoked ",
+        "@cert-authority ",
+        "@",
+        "\r",
+        "\0",
+        "=",
+        "AAAA",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % n as u64) as usize
+    };
+    let mut cases = Vec::new();
+    for n in 0..120 {
+        let mut text = String::new();
+        for _ in 0..=below(4) {
+            for _ in 0..=below(6) {
+                text += PARTS[below(PARTS.len())];
+            }
+            text += "\n";
+        }
+        let case = Case::new(format!("{n} {text:?}")).server("valid");
+        cases.push(if n % 3 == 0 { case.algorithm(ED_CERT) } else { case }.user(text));
     }
     cases
 }

@@ -5,7 +5,7 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     fs,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -17,24 +17,28 @@ use std::{
 use chaos_ssh::route::{Hop, KeyAgent, NewHosts};
 use russh::{
     client,
-    keys::{Algorithm, PublicKeyOrCertificate},
+    keys::{Algorithm, PublicKey, PublicKeyOrCertificate},
 };
 use tempfile::TempDir;
 
-/// What a server has beside its three plain keys, by the name of its certificate for each of the kinds.
-pub(crate) const SERVERS: [(&str, &[&str]); 11] = [
-    ("plain", &[]),
-    ("valid", &["ed"]),
-    ("expired", &["ed"]),
-    ("early", &["ed"]),
-    ("elsewhere", &["ed"]),
-    ("user", &["ed"]),
-    ("critical", &["ed"]),
-    ("anyone", &["ed"]),
-    ("sha1", &["ed"]),
-    ("rsaca", &["ed"]),
-    ("mixed", &["rsa", "ec"]),
+/// The servers: which keys each has, and to which of them a certificate.
+pub(crate) const SERVERS: [(&str, &[&str], &[&str]); 14] = [
+    ("plain", ALL, &[]),
+    ("valid", ALL, &["ed"]),
+    ("expired", ALL, &["ed"]),
+    ("early", ALL, &["ed"]),
+    ("elsewhere", ALL, &["ed"]),
+    ("user", ALL, &["ed"]),
+    ("critical", ALL, &["ed"]),
+    ("anyone", ALL, &["ed"]),
+    ("sha1", ALL, &["ed"]),
+    ("rsaca", ALL, &["ed"]),
+    ("mixed", ALL, &["rsa", "ec"]),
+    ("rsaonly", &["rsa"], &[]),
+    ("few", &["ec", "rsa"], &[]),
+    ("fewsigned", &["ec", "rsa"], &["rsa"]),
 ];
+const ALL: &[&str] = &["ed", "ec", "rsa"];
 
 /// An address whose port 22 we can have, where we may.
 const ON_PORT_22: Ipv4Addr = Ipv4Addr::new(127, 66, 0, 22);
@@ -42,12 +46,13 @@ const ON_PORT_22: Ipv4Addr = Ipv4Addr::new(127, 66, 0, 22);
 pub(crate) struct Rig {
     pub(crate) dir: TempDir,
     ports: HashMap<&'static str, u16>,
-    /// `ssh-ed25519 AAAA…` by name (with a tab within it under `tab:NAME`): the server's `ed`, `ec`, `rsa`; strangers' `oed`, `oec`, `orsa`; authorities'
+    /// `ssh-ed25519 AAAA…` by name (with a tab within it under `tab:NAME`): the server's `ed`, `ec`, `rsa`; strangers' `oed`, `oec`, `orsa`, `o384`; authorities'
     /// `ca`, `oca`, `carsa`; and certificates, `valid-cert` and so on.
     pub(crate) keys: HashMap<String, String>,
     pub(crate) has_ipv6: bool,
     pub(crate) has_port_22: bool,
-    shown: Mutex<HashMap<(SocketAddr, String, bool), Option<Arc<PublicKeyOrCertificate>>>>,
+    /// What was shown already, by address and algorithm.
+    shown: Mutex<HashMap<(SocketAddr, String), Option<Arc<PublicKeyOrCertificate>>>>,
 }
 
 /// The rig, once for all tests; `None` where a tool is missing.
@@ -86,11 +91,16 @@ impl Rig {
             ("oed", "ed25519"),
             ("oec", "ecdsa"),
             ("orsa", "rsa"),
+            ("o384", "ecdsa"),
             ("ca", "ed25519"),
             ("oca", "ed25519"),
             ("carsa", "rsa"),
         ] {
-            let bits: &[&str] = if kind == "rsa" { &["-b", "2048"] } else { &[] };
+            let bits: &[&str] = match (name, kind) {
+                ("o384", _) => &["-b", "384"],
+                (_, "rsa") => &["-b", "2048"],
+                _ => &[],
+            };
             run("ssh-keygen", &[&["-q", "-t", kind, "-N", "", "-C", "", "-f", &path(name)], bits].concat());
         }
         let sign = |server: &str, kind: &str, authority: &str, args: &[&str]| {
@@ -112,6 +122,7 @@ impl Rig {
         sign("rsaca", "ed", "carsa", &["-h", "-n", here, "-t", "rsa-sha2-256"]);
         sign("mixed", "rsa", "ca", &["-h", "-n", here]);
         sign("mixed", "ec", "ca", &["-h", "-n", here]);
+        sign("fewsigned", "rsa", "ca", &["-h", "-n", here]);
         let mut keys = HashMap::new();
         for file in fs::read_dir(dir.path()).unwrap() {
             let file = file.unwrap().path();
@@ -129,11 +140,11 @@ impl Rig {
         let mut has_ipv6 = true;
         let mut has_port_22 = false;
         let mut ports = HashMap::new();
-        for (server, certificates) in SERVERS {
+        for (server, own, certificates) in SERVERS {
             let mut config =
                 "UsePAM no\nStrictModes no\nPidFile none\nLogLevel QUIET\nLoginGraceTime 30\nAuthorizedKeysFile none\n"
                     .to_owned();
-            for key in ["ed", "ec", "rsa"] {
+            for key in own {
                 config += &format!("HostKey {}\n", path(key));
             }
             for kind in certificates {
@@ -171,9 +182,9 @@ impl Rig {
         };
         let mut cache = self.shown.lock().unwrap();
         cache
-            .entry((addr, plain.to_owned(), certificate))
+            .entry((addr, algorithm.to_owned()))
             .or_insert_with(|| {
-                let algorithm: Algorithm = plain.parse().unwrap();
+                let algorithm = plain.parse::<Algorithm>().unwrap();
                 let (keys, certificates) =
                     if certificate { (vec![], vec![algorithm]) } else { (vec![algorithm], vec![]) };
                 negotiate(addr, keys, certificates).map(Arc::new)
@@ -198,6 +209,13 @@ fn serve(listener: TcpListener, config: String) {
             thread::spawn(move || child.wait());
         }
     });
+}
+
+impl Rig {
+    /// One of the keys, as a server would show it.
+    pub(crate) fn key(&self, name: &str) -> PublicKeyOrCertificate {
+        PublicKey::from_openssh(&self.keys[name]).unwrap().into()
+    }
 }
 
 /// The key that `addr` shows a client of russh's which asks for these.
@@ -276,9 +294,4 @@ pub(crate) fn hop(host: &str, port: u16, user: Vec<PathBuf>, global: Vec<PathBuf
         alive_interval: Duration::ZERO,
         alive_count_max: 0,
     }
-}
-
-/// Whether the address can be reached at all.
-pub(crate) fn reachable(addr: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&addr, Duration::from_secs(5)).is_ok()
 }
