@@ -192,11 +192,7 @@ impl KnownHosts {
     /// to OpenSSH; [`certificate_fault`](Self::certificate_fault) tells why it does not.
     #[must_use]
     pub fn judge(&self, key: &PublicKeyOrCertificate) -> Verdict {
-        self.judge_at(key, now())
-    }
-
-    fn judge_at(&self, key: &PublicKeyOrCertificate, now: u64) -> Verdict {
-        let shown = match Shown::read(key, &self.names.principal, now) {
+        let shown = match Shown::read(key, &self.names.principal, now()) {
             Ok(shown) => shown,
             Err(why) => return Verdict::Unusable { why },
         };

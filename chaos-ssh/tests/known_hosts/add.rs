@@ -195,9 +195,10 @@ fn on_a_full_or_read_only_disk_the_file_stays_as_it_was() {
     let file = at.join("known");
     let script = "mount -t tmpfs -o size=4096 none \"$1\" && cp \"$2\" \"$1/known\" && $3 && shift 3 && \"$@\"; \
                   echo; cmp \"$SEED\" \"$DISK/known\" && echo unchanged";
+    let apart = if rustix::process::geteuid().is_root() { "-m" } else { "-mr" };
     for (then, kind) in [("true", "Storage"), ("mount -o remount,ro ", "Denied")] {
         let then = if then == "true" { then.to_owned() } else { format!("{then}{}", at.display()) };
-        let before = ["unshare", "-m", "sh", "-c", script, "sh", at.to_str().unwrap(), seed.to_str().unwrap(), &then];
+        let before = ["unshare", apart, "sh", "-c", script, "sh", at.to_str().unwrap(), seed.to_str().unwrap(), &then];
         let mut command = note(&before, &file, &rig.keys["ed"], &["box".to_owned()]);
         let out = command.env("SEED", &seed).env("DISK", &at).output().unwrap();
         let (said, complained) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));

@@ -43,6 +43,9 @@ const ALL: &[&str] = &["ed", "ec", "rsa"];
 /// An address whose port 22 we can have, where we may.
 const ON_PORT_22: Ipv4Addr = Ipv4Addr::new(127, 66, 0, 22);
 
+/// A key that a server shows, if it has one of that kind.
+type Shown = Option<Arc<PublicKeyOrCertificate>>;
+
 pub(crate) struct Rig {
     pub(crate) dir: TempDir,
     ports: HashMap<&'static str, u16>,
@@ -52,7 +55,7 @@ pub(crate) struct Rig {
     pub(crate) has_ipv6: bool,
     pub(crate) has_port_22: bool,
     /// What was shown already, by address and algorithm.
-    shown: Mutex<HashMap<(SocketAddr, String), Option<Arc<PublicKeyOrCertificate>>>>,
+    shown: Mutex<HashMap<(SocketAddr, String), Shown>>,
 }
 
 /// The rig, once for all tests; `None` where a tool is missing.
@@ -175,7 +178,7 @@ impl Rig {
     }
 
     /// The key that the server at `addr` shows when it is asked for `algorithm`; `None` when it has none.
-    pub(crate) fn shown(&self, addr: SocketAddr, algorithm: &str) -> Option<Arc<PublicKeyOrCertificate>> {
+    pub(crate) fn shown(&self, addr: SocketAddr, algorithm: &str) -> Shown {
         let (plain, certificate) = match algorithm.strip_suffix("-cert-v01@openssh.com") {
             Some(plain) => (plain, true),
             None => (algorithm, false),
