@@ -88,6 +88,27 @@ struct Shown {
     certificate: Option<ShownCertificate>,
 }
 
+impl Shown {
+    /// Reads what a host showed that is to be `principal`, at `now`; fails where OpenSSH would not even look for it.
+    fn read(key: &PublicKeyOrCertificate, principal: &str, now: u64) -> Result<Self, &'static str> {
+        const BAD_KEY: &str = "the host's key is too short, malformed or of a kind that is not supported";
+        match key {
+            PublicKeyOrCertificate::PublicKey { key, .. } => {
+                Ok(Self { key: Key::of(key.key_data()).ok_or(BAD_KEY)?, certificate: None })
+            }
+            PublicKeyOrCertificate::Certificate(certificate) => Ok(Self {
+                key: Key::of(certificate.public_key()).ok_or(BAD_KEY)?,
+                certificate: Some(ShownCertificate {
+                    authority: key::authority(certificate)?,
+                    serial: certificate.serial(),
+                    key_id: certificate.key_id().to_owned(),
+                    fault: fault(certificate, principal, now),
+                }),
+            }),
+        }
+    }
+}
+
 /// What counts of a certificate.
 #[derive(Debug)]
 struct ShownCertificate {
@@ -171,11 +192,7 @@ impl KnownHosts {
     /// to OpenSSH; [`certificate_fault`](Self::certificate_fault) tells why it does not.
     #[must_use]
     pub fn judge(&self, key: &PublicKeyOrCertificate) -> Verdict {
-        self.judge_at(key, now())
-    }
-
-    fn judge_at(&self, key: &PublicKeyOrCertificate, now: u64) -> Verdict {
-        let shown = match self.shown(key, now) {
+        let shown = match Shown::read(key, &self.names.principal, now()) {
             Ok(shown) => shown,
             Err(why) => return Verdict::Unusable { why },
         };
@@ -198,27 +215,9 @@ impl KnownHosts {
     /// when it holds, and for plain keys and other authorities' certificates.
     #[must_use]
     pub fn certificate_fault(&self, key: &PublicKeyOrCertificate) -> Option<&'static str> {
-        let certificate = self.shown(key, now()).ok()?.certificate?;
+        let certificate = Shown::read(key, &self.names.principal, now()).ok()?.certificate?;
         let known = |e: &Entry| e.marker == Marker::Authority && e.listed.key == certificate.authority;
         self.listed.iter().chain(self.bare.iter().flatten()).any(known).then_some(certificate.fault).flatten()
-    }
-
-    fn shown(&self, key: &PublicKeyOrCertificate, now: u64) -> Result<Shown, &'static str> {
-        const BAD_KEY: &str = "the host's key is too short, malformed or of a kind that is not supported";
-        match key {
-            PublicKeyOrCertificate::PublicKey { key, .. } => {
-                Ok(Shown { key: Key::of(key.key_data()).ok_or(BAD_KEY)?, certificate: None })
-            }
-            PublicKeyOrCertificate::Certificate(certificate) => Ok(Shown {
-                key: Key::of(certificate.public_key()).ok_or(BAD_KEY)?,
-                certificate: Some(ShownCertificate {
-                    authority: key::authority(certificate)?,
-                    serial: certificate.serial(),
-                    key_id: certificate.key_id().to_owned(),
-                    fault: fault(certificate, &self.names.principal, now),
-                }),
-            }),
-        }
     }
 
     /// Notes a new host's key in the first of the user's files, whole or not at all. Does nothing when another
@@ -239,7 +238,8 @@ impl KnownHosts {
             return Err(Error::new(ErrorKind::Refused, "a host of this name can't be noted in a file of known hosts")
                 .with("host", &self.names.listed));
         }
-        let shown = self.shown(key, now()).map_err(|why| Error::new(ErrorKind::Refused, why))?;
+        let shown =
+            Shown::read(key, &self.names.principal, now()).map_err(|why| Error::new(ErrorKind::Refused, why))?;
         let mut notes = Notes::open(path)?;
         // Judged again behind the lock, so that two processes which meet two keys don't trust both.
         match Self::read(&self.hop)?.judge(key) {
@@ -331,4 +331,46 @@ fn fault(certificate: &Certificate, principal: &str, now: u64) -> Option<&'stati
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host's certificate for `box` and the seconds from 1000 to before 2000, made by `ssh-keygen`.
+    const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com \
+        AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIEMLMuKw3aODpFxbBZhyHxt/D78X6rAoXpTF\
+        yCabE3SyAAAAIGaKDS1fqkYirfcPtqmVMPf/+HzB49hetHDmz49eQtJmAAAAAAAAAAAAAAACAAAAAmlkAAAABwAA\
+        AANib3gAAAAAAAAD6AAAAAAAAAfQAAAAAAAAAAAAAAAAAAAAMwAAAAtzc2gtZWQyNTUxOQAAACCzuhZeNkOuoPXU\
+        MNUZ9eZRnZJcKjzisQx6DOqHcvlK8wAAAFMAAAALc3NoLWVkMjU1MTkAAABACxqk5/4CeYSveRnrFL/7iWgYT4k/\
+        UeARGQH2hSgogrtib1kRp+eS9N/hPuHsgI317g4ig7VYiJh/NxIL33wZBw==";
+    const AUTHORITY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILO6Fl42Q66g9dQw1Rn15lGdklwqPOKxDHoM6ody+Urz";
+
+    #[test]
+    fn a_certificate_holds_from_its_first_second_to_before_its_last() {
+        let authority = Listed::read(AUTHORITY.as_bytes()).unwrap();
+        let line = Entry { marker: Marker::Authority, listed: authority, file: PathBuf::from("known"), line: 1 };
+        let certificate = Certificate::from_openssh(CERTIFICATE).unwrap();
+        for (name, now, trusted) in [
+            ("box", 999, false),
+            ("box", 1000, true),
+            ("box", 1999, true),
+            ("box", 2000, false),
+            ("Box", 1000, false),
+            ("box2", 1000, false),
+        ] {
+            let shown = Shown::read(&certificate.clone().into(), name, now).unwrap();
+            let verdict = check(std::slice::from_ref(&line), &shown, |_| Verdict::New);
+            assert_eq!(verdict == Verdict::Trusted, trusted, "{name} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_was_changed_is_not_looked_at() {
+        let mut bytes = Certificate::from_openssh(CERTIFICATE).unwrap().to_bytes().unwrap();
+        let at = bytes.windows(3).position(|w| w == b"box").unwrap();
+        bytes[at] = b'f';
+        let certificate = Certificate::from_bytes(&bytes).unwrap();
+        assert_eq!(Shown::read(&certificate.into(), "fox", 1500).unwrap_err(), "its signature is wrong");
+    }
 }
