@@ -85,7 +85,7 @@ impl ScriptScenario {
         let before = script.status().await?;
         if before.state != ScriptState::Idle {
             let since = before.since.unwrap_or_else(|| "an unknown time".into());
-            let message = "this fault is on the target already; `chaos-handler cleanup` ends it";
+            let message = "this fault is on the target already; `chaos-handler cleanup`, for the same target, ends it";
             return Err(Error::new(ErrorKind::Conflict, message).with("scenario", &self.name).with("since", since));
         }
         Ok(script)

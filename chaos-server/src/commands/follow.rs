@@ -108,7 +108,7 @@ impl Follow<'_> {
         self.display.note(&match fires_at {
             Some(at) => format!(
                 "leaving at once: the revert is armed on the target and fires by itself at {} UTC at the latest; \
-                 `chaos-handler cleanup` does it now",
+                 `chaos-handler cleanup`, for the same target, does it now",
                 at.time_of_day()
             ),
             None => "leaving at once: no fault was injected".to_owned(),
@@ -170,7 +170,7 @@ impl Ended {
         }
         match self.injection() {
             Some(i) if i.recovery != Recovery::Proven => {
-                all.push("the fault is not proven to be reverted; `chaos-handler cleanup` tries again".to_owned());
+                all.push("the fault is not proven to be reverted; `chaos-handler cleanup`, for the same target, tries again".to_owned());
             }
             Some(i) if i.started.is_none() && incident.status == Status::Completed => {
                 all.push("the fault could not be injected, so this is about the target as it is".to_owned());

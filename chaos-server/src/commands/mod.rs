@@ -73,7 +73,7 @@ fn mark_interrupted(dir: &Dir) -> Result<(), Failure> {
     for id in dir.mark_interrupted(SystemClock::default().now()).map_err(|e| Failure::storage(&e))? {
         output::note(&format!(
             "{id} was interrupted: its process died. If it had injected a fault, the target reverts that by itself; \
-             `chaos-handler cleanup` does it now."
+             `chaos-handler cleanup`, for the same target, does it now."
         ));
     }
     Ok(())
