@@ -44,7 +44,7 @@ impl Connection {
         let target = route.hops.last().expect("there are links");
         let host = |e: Error| e.with("host", hops::login_name(target));
         let slots = Slots::new();
-        let slot = slots.take().await;
+        let slot = slots.queue().take().await;
         let link = links.last().expect("connect gives at least one");
         let channel = timeout(patience(target), link.handle.channel_open_session()).await.map_err(|_| {
             host(Error::new(ErrorKind::Unreachable, "the server did not open a session in time"))
@@ -86,8 +86,9 @@ impl Connection {
     /// # Errors
     /// `Unreachable` when the connection breaks, `Denied` when the server allows none at all.
     pub(crate) async fn session(&self) -> Result<(Channel<Msg>, Slot)> {
+        let mut turn = self.slots.queue();
         loop {
-            let slot = self.slots.take().await;
+            let slot = turn.take().await;
             match self.target().handle.channel_open_session().await {
                 Ok(channel) => return Ok((channel, slot)),
                 Err(russh::Error::ChannelOpenFailure(why)) if !self.is_closed() => {

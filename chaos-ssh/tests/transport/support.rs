@@ -166,10 +166,12 @@ impl Server {
         }
         let port = free_port();
         let path = dir.path().display();
+        // Twice is an error, unlike everything else.
+        let sftp = if config.contains("Subsystem sftp") { "" } else { "Subsystem sftp internal-sftp" };
         let whole = format!(
             "{config}\nListenAddress 127.0.0.1:{port}\nHostKey {path}/host\nPidFile none\nUsePAM no\n\
              AuthorizedKeysFile {path}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n{sftp}\n\
              LogLevel VERBOSE\n"
         );
         fs::write(at("config"), whole).unwrap();
