@@ -105,10 +105,7 @@ fn checked(program: &str, missing: &str) -> String {
 pub(crate) fn bootstrap(script: &str) -> Launch {
     // One line: a line end within goes as a variable.
     let quoted = quote(script).replace('\n', r#"'"$_n"'"#);
-    Launch {
-        exec: BOOTSTRAP.into(),
-        preface: format!("_n=$(printf '\\n_'); _n=${{_n%_}}; eval {quoted}\n"),
-    }
+    Launch { exec: BOOTSTRAP.into(), preface: format!("_n=$(printf '\\n_'); _n=${{_n%_}}; eval {quoted}\n") }
 }
 
 /// One word of a POSIX shell.

@@ -139,9 +139,11 @@ impl Transport for Ssh {
     }
 
     fn target(&self) -> TargetInfo {
-        let name = self.route.hops.last().map_or_else(String::new, |hop| {
-            if hop.name.is_empty() { login_name(hop) } else { hop.name.clone() }
-        });
+        let name = self
+            .route
+            .hops
+            .last()
+            .map_or_else(String::new, |hop| if hop.name.is_empty() { login_name(hop) } else { hop.name.clone() });
         TargetInfo { name, kind: "ssh".into() }
     }
 

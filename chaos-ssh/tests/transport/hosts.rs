@@ -66,7 +66,8 @@ async fn a_port_that_never_answers() {
 /// A listener whose queue is full takes no connection and refuses none, as a firewall that drops does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_filtered() {
-    let listener = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+    let listener =
+        rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
     rustix::net::bind(&listener, &std::net::SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
     let listener = TcpListener::from(listener);

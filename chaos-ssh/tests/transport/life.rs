@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -134,7 +134,9 @@ async fn as_a_child_it_follows() {
     let place = place.into_string().unwrap();
     let (port, rest) = place.split_once(' ').unwrap();
     let (fingerprint, key) = rest.split_once(' ').unwrap();
-    let ssh: Ssh = connect(Route { hops: vec![hop(port.parse().unwrap(), fingerprint, key.as_ref())] }).await.unwrap();
+    let hop = hop(port.parse().unwrap(), fingerprint, key.as_ref());
+    let hop = Hop { alive_interval: Duration::from_secs(1), alive_count_max: 3, ..hop };
+    let ssh: Ssh = connect(Route { hops: vec![hop] }).await.unwrap();
     let mut followed = ssh.open(&follow()).await.unwrap();
     let mut finite = Asked::new(["sh"]);
     finite.stdin = FOLLOWER.into();
@@ -146,9 +148,8 @@ async fn as_a_child_it_follows() {
     while followed.next().await.is_some() {}
 }
 
-/// A killed process takes its commands on the target with it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_leaves_nothing_running() {
+/// What becomes of a child's commands when `fate` has come over it.
+fn check_child(fate: impl Fn(&mut Child)) {
     let Some(server) = Server::openssh("") else { return };
     let place = format!("{} {} {}", server.port, server.fingerprint, server.key().display());
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -164,11 +165,30 @@ async fn a_killed_process_leaves_nothing_running() {
         .take(2)
         .flat_map(|line| line.split(' ').map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>())
         .collect();
-    // Longer than a command may run before the target watches over it.
-    std::thread::sleep(Duration::from_millis(1500));
+    // Longer than the target waits for a word.
+    std::thread::sleep(Duration::from_secs(8));
     let all_run = pids.iter().all(|pid| runs(*pid));
-    child.kill().unwrap();
+    fate(&mut child);
+    let ended = std::panic::catch_unwind(|| {
+        assert!(pids.len() == 4 && all_run, "{pids:?}");
+        wait_for("they end", || !pids.iter().any(|pid| runs(*pid)));
+    });
+    let _ = child.kill();
     child.wait().unwrap();
-    assert!(pids.len() == 4 && all_run, "{pids:?}");
-    wait_for("they end", || !pids.iter().any(|pid| runs(*pid)));
+    ended.unwrap();
+}
+
+/// A killed process takes its commands on the target with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_leaves_nothing_running() {
+    check_child(|child| child.kill().unwrap());
+}
+
+/// So does one that is gone without anything being closed, as behind a cut cable.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_falls_silent_leaves_nothing_running() {
+    check_child(|child| {
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    });
 }
