@@ -291,11 +291,13 @@ impl Running {
     /// The line with the nonce came: `PID WORD`.
     fn has_started(&mut self, line: &str) {
         let (pid, word) = line.split_once(' ').unwrap_or((line, ""));
-        // Group 1 and below are never ours; the rest of the line is the target's word for it.
-        self.group = pid.parse().ok().filter(|pid| *pid > 1).map(|pid| Group { pid, by_sudo: self.by_sudo });
+        if word == "ok" {
+            // Group 1 and below are never ours, whatever the target says.
+            self.group = pid.parse().ok().filter(|pid| *pid > 1).map(|pid| Group { pid, by_sudo: self.by_sudo });
+        }
         let program = self.program.escape_debug().to_string();
         let failed = match word {
-            "ok" => None,
+            "ok" if self.group.is_some() => None,
             "missing" => Some(Error::new(ErrorKind::NotFound, "the target has no such program")),
             "denied" => Some(Error::new(ErrorKind::Denied, "this is no program that the user may run")),
             "nosudo" => Some(Error::new(

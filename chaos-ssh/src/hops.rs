@@ -358,8 +358,11 @@ impl Watch {
             return if same {
                 Ok(())
             } else {
-                Err(denied("the host's key is none of those that were pinned".into())
-                    .with("pinned", self.hop.pinned.join(" ")))
+                Err(denied(
+                    "the host's key is none of those that were pinned (a host has several: pin the one that it shows)"
+                        .into(),
+                )
+                .with("pinned", self.hop.pinned.join(" ")))
             };
         };
         let place = place(&self.hop);
