@@ -22,10 +22,10 @@ pub(crate) struct Connection {
     /// In the order of the route; those before the last carry the last.
     links: Vec<Link>,
     slots: Arc<Slots>,
-    control: Option<Control>,
+    control: Control,
     facts: Facts,
     /// The control shell's session.
-    _slot: Option<Slot>,
+    _slot: Slot,
 }
 
 impl fmt::Debug for Connection {
@@ -44,28 +44,29 @@ impl Connection {
         let target = route.hops.last().expect("there are links");
         let host = |e: Error| e.with("host", hops::login_name(target));
         let slots = Slots::new();
-        let slot = slots.take().await;
+        let slot = slots.queue().take().await;
         let link = links.last().expect("connect gives at least one");
-        let channel = timeout(patience(target), link.handle.channel_open_session()).await.map_err(|_| {
-            host(Error::new(ErrorKind::Unreachable, "the server did not open a session in time"))
-        })?;
+        let channel = timeout(patience(target), link.handle.channel_open_session())
+            .await
+            .map_err(|_| host(Error::new(ErrorKind::Unreachable, "the server did not open a session in time")))?;
         let channel = channel.map_err(|e| match e {
-            russh::Error::ChannelOpenFailure(_) => {
-                host(Error::new(ErrorKind::Denied, "the server allows no session (MaxSessions 0, or a forward-only account)"))
-            }
+            russh::Error::ChannelOpenFailure(_) => host(Error::new(
+                ErrorKind::Denied,
+                "the server allows no session (MaxSessions 0, or a forward-only account)",
+            )),
             e => host(Error::new(ErrorKind::Unreachable, broken("the connection broke", &link.lost)).because(e)),
         })?;
         let limit = FIRST_ANSWER.max(patience(target));
-        let (control, facts) = Control::start(channel, &target.user, limit).await.map_err(host)?;
-        Ok(Self { links, slots, control: Some(control), facts, _slot: Some(slot) })
+        let (control, facts) = Control::start(channel, &target.user, limit, hops::pulse(target)).await.map_err(host)?;
+        Ok(Self { links, slots, control, facts, _slot: slot })
     }
 
     pub(crate) fn facts(&self) -> Facts {
         self.facts
     }
 
-    pub(crate) fn control(&self) -> Option<&Control> {
-        self.control.as_ref()
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
     }
 
     /// Whether it is known to be broken.
@@ -75,6 +76,9 @@ impl Connection {
 
     /// That the connection broke, and why.
     pub(crate) fn lost(&self) -> Error {
+        if !self.is_closed() {
+            return Error::new(ErrorKind::Unreachable, "the server ended the session without a word");
+        }
         // The first hop that broke took the others with it.
         let why = self.links.iter().find_map(|link| link.lost.why());
         let why = why.map_or(String::new(), |why| format!(": {why}"));
@@ -86,12 +90,16 @@ impl Connection {
     /// # Errors
     /// `Unreachable` when the connection breaks, `Denied` when the server allows none at all.
     pub(crate) async fn session(&self) -> Result<(Channel<Msg>, Slot)> {
+        let mut turn = self.slots.queue();
+        let mut alone = 0;
         loop {
-            let slot = self.slots.take().await;
+            let slot = turn.take().await;
             match self.target().handle.channel_open_session().await {
                 Ok(channel) => return Ok((channel, slot)),
                 Err(russh::Error::ChannelOpenFailure(why)) if !self.is_closed() => {
-                    if self.slots.refused(slot) <= 1 && self.control.is_some() {
+                    // Beside the control shell there must be room for one; a session may just be closing.
+                    alone = if self.slots.refused(slot) <= 1 { alone + 1 } else { 0 };
+                    if alone == 3 {
                         let message = format!(
                             "the server allows no session beside the one that ends commands ({why:?}): set MaxSessions \
                              to 2 or more in its sshd_config"

@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -59,7 +59,18 @@ pub(crate) enum Order {
 pub(crate) struct Control {
     lines: mpsc::UnboundedSender<String>,
     alive: Arc<AtomicBool>,
+    /// How many groups it watches over.
+    watched: Arc<AtomicUsize>,
     groups: bool,
+}
+
+/// How the shell on the target notices that nobody is there any more although nothing was closed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pulse {
+    /// How often it is told that we are there, while it watches over something.
+    pub every: Duration,
+    /// Without a word for this long it ends what it watches over.
+    pub silence: Duration,
 }
 
 impl Control {
@@ -68,21 +79,36 @@ impl Control {
     /// # Errors
     /// `Denied` when the account has no shell or a forced command runs in its place; `Unreachable` when the connection
     /// breaks.
-    pub(crate) async fn start(channel: Channel<Msg>, user: &str, limit: Duration) -> Result<(Self, Facts)> {
+    pub(crate) async fn start(
+        channel: Channel<Msg>,
+        user: &str,
+        limit: Duration,
+        pulse: Pulse,
+    ) -> Result<(Self, Facts)> {
         let nonce = nonce();
-        let launch = shell::bootstrap(&format!("printf '\\n%s\\n' {nonce}\n{SCRIPT}"));
+        let silence = pulse.silence.as_secs();
+        let launch = shell::bootstrap(&format!("printf '\\n%s\\n' {nonce}\nsilence={silence}\n{SCRIPT}"));
         let (mut read, write) = channel.split();
-        let lost = |e| Error::new(ErrorKind::Unreachable, "the connection broke as the first command was sent").because(e);
+        let lost =
+            |e| Error::new(ErrorKind::Unreachable, "the connection broke as the first command was sent").because(e);
         write.exec(true, launch.exec).await.map_err(lost)?;
         let (lines, mut orders) = mpsc::unbounded_channel::<String>();
         let preface = launch.preface;
+        let watched = Arc::new(AtomicUsize::new(0));
+        let watching = watched.clone();
         tokio::spawn(async move {
             let mut next = Some(preface);
             while let Some(line) = next {
                 if write.data_bytes(line.into_bytes()).await.is_err() {
                     return;
                 }
-                next = orders.recv().await;
+                next = loop {
+                    match timeout(pulse.every, orders.recv()).await {
+                        Ok(order) => break order,
+                        Err(_) if watching.load(Ordering::Acquire) > 0 => break Some("here\n".into()),
+                        Err(_) => {}
+                    }
+                };
             }
             let _ = write.eof().await;
             let _ = write.close().await;
@@ -101,7 +127,7 @@ impl Control {
             while read.wait().await.is_some() {}
             ended.store(false, Ordering::Release);
         });
-        Ok((Self { lines, alive, groups: facts.groups }, facts))
+        Ok((Self { lines, alive, watched, groups: facts.groups }, facts))
     }
 
     /// Gives an order; never waits. Whether there was somebody to give it to.
@@ -112,6 +138,11 @@ impl Control {
             Order::Terminate => "TERM",
             Order::Kill => "KILL",
         };
+        match order {
+            Order::Watch => drop(self.watched.fetch_add(1, Ordering::AcqRel)),
+            Order::Forget => drop(self.watched.fetch_sub(1, Ordering::AcqRel)),
+            Order::Terminate | Order::Kill => {}
+        }
         let whom = if self.groups { -i64::from(group.pid) } else { i64::from(group.pid) };
         let role = if group.by_sudo { "root" } else { "self" };
         self.alive.load(Ordering::Acquire) && self.lines.send(format!("{what} {whom} {role}\n")).is_ok()
@@ -155,7 +186,10 @@ async fn answer(read: &mut ChannelReadHalf, nonce: &str, user: &str) -> Result<S
 
 fn facts(text: &str, user: &str) -> Result<Facts> {
     let value = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map(str::trim).filter(|v| !v.is_empty())
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+            .map(str::trim)
+            .filter(|v| !v.is_empty())
     };
     let Some(uid) = value("uid").and_then(|uid| uid.parse::<u32>().ok()) else {
         let message = format!("cannot find out who {user} is on the target: `id -u` gives no number");

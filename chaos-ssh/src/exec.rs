@@ -2,12 +2,7 @@
 //! whatever its reader does, as one channel that is not read would hold up all others: what the reader is too slow for
 //! waits here, up to a limit.
 
-use std::{
-    collections::VecDeque,
-    future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, future, sync::Arc, time::Duration};
 
 use chaos_core::{
     clock::Clock,
@@ -296,11 +291,13 @@ impl Running {
     /// The line with the nonce came: `PID WORD`.
     fn has_started(&mut self, line: &str) {
         let (pid, word) = line.split_once(' ').unwrap_or((line, ""));
-        // Group 1 and below are never ours; the rest of the line is the target's word for it.
-        self.group = pid.parse().ok().filter(|pid| *pid > 1).map(|pid| Group { pid, by_sudo: self.by_sudo });
+        if word == "ok" {
+            // Group 1 and below are never ours, whatever the target says.
+            self.group = pid.parse().ok().filter(|pid| *pid > 1).map(|pid| Group { pid, by_sudo: self.by_sudo });
+        }
         let program = self.program.escape_debug().to_string();
         let failed = match word {
-            "ok" => None,
+            "ok" if self.group.is_some() => None,
             "missing" => Some(Error::new(ErrorKind::NotFound, "the target has no such program")),
             "denied" => Some(Error::new(ErrorKind::Denied, "this is no program that the user may run")),
             "nosudo" => Some(Error::new(
@@ -334,7 +331,8 @@ impl Running {
         }
         if self.waiting.saturating_add(bytes.len()) > self.max_waiting {
             if self.cut.is_none() {
-                let why = Error::new(ErrorKind::OutputLimit, "more output than the limit allows, faster than it is read");
+                let why =
+                    Error::new(ErrorKind::OutputLimit, "more output than the limit allows, faster than it is read");
                 self.cut = Some(Cut::Failed(why));
             }
             // A stream has no holes: after what is dropped nothing comes.
@@ -362,10 +360,7 @@ impl Running {
     }
 
     fn order(&self, order: Order) -> bool {
-        match (self.group, self.connection.control()) {
-            (Some(group), Some(control)) => control.order(order, group),
-            _ => false,
-        }
+        self.group.is_some_and(|group| self.connection.control().order(order, group))
     }
 
     /// Ends the command's process group: by the control shell, which reaches what runs as root and every server's
@@ -418,7 +413,8 @@ impl Running {
     }
 
     fn why_not_started(&self, end: &End) -> Error {
-        let said = self.out.said().or_else(|| self.err.said()).map_or(String::new(), |said| format!("; it said: {said}"));
+        let said =
+            self.out.said().or_else(|| self.err.said()).map_or(String::new(), |said| format!("; it said: {said}"));
         match end {
             End::Failed(why) => why.clone(),
             End::Stopped => Error::new(ErrorKind::Stopped, "stopped before the command started"),

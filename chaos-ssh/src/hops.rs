@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use crate::{
+    control::Pulse,
     known_hosts::{KnownHosts, Verdict},
     login,
     route::{Hop, NewHosts, Route},
@@ -168,8 +169,9 @@ async fn dial(hop: &Hop) -> Result<TcpStream> {
                 return Ok(stream);
             }
             Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => {
-                failed = unreachable(format!("connection refused: nothing listens on {address}, or a firewall says no"))
-                    .because(e);
+                failed =
+                    unreachable(format!("connection refused: nothing listens on {address}, or a firewall says no"))
+                        .because(e);
             }
             Ok(Err(e)) => failed = unreachable(format!("cannot connect to {address}")).because(e),
             Err(_) => failed = too_slow("connect", share).with("address", address),
@@ -242,6 +244,20 @@ fn no_exchange(e: russh::Error) -> Error {
     }
 }
 
+fn alive(hop: &Hop) -> (Duration, usize) {
+    (
+        if hop.alive_interval.is_zero() { ALIVE_INTERVAL } else { hop.alive_interval },
+        if hop.alive_count_max == 0 { ALIVE_COUNT } else { hop.alive_count_max },
+    )
+}
+
+/// How the target notices that we are gone: a little later than we would notice the same of it.
+pub(crate) fn pulse(hop: &Hop) -> Pulse {
+    let (every, count) = alive(hop);
+    let times = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(2);
+    Pulse { every, silence: every.saturating_mul(times).max(Duration::from_secs(5)) }
+}
+
 fn config(hop: &Hop, is_target: bool, known: Option<&KnownHosts>) -> client::Config {
     let mut preferred = Preferred { cipher: Cow::Borrowed(CIPHERS), ..Preferred::DEFAULT };
     // ssh-rsa with SHA-1 is no proof any more.
@@ -254,8 +270,7 @@ fn config(hop: &Hop, is_target: bool, known: Option<&KnownHosts>) -> client::Con
         }
         preferred.host_key_certificates = Cow::Owned(certificates);
     }
-    let interval = if hop.alive_interval.is_zero() { ALIVE_INTERVAL } else { hop.alive_interval };
-    let count = if hop.alive_count_max == 0 { ALIVE_COUNT } else { hop.alive_count_max };
+    let (interval, count) = alive(hop);
     let silent = interval.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1));
     client::Config {
         preferred,
@@ -343,8 +358,11 @@ impl Watch {
             return if same {
                 Ok(())
             } else {
-                Err(denied("the host's key is none of those that were pinned".into())
-                    .with("pinned", self.hop.pinned.join(" ")))
+                Err(denied(
+                    "the host's key is none of those that were pinned (a host has several: pin the one that it shows)"
+                        .into(),
+                )
+                .with("pinned", self.hop.pinned.join(" ")))
             };
         };
         let place = place(&self.hop);
@@ -355,7 +373,11 @@ impl Watch {
                 "nothing is known of this host's key: compare its fingerprint with the host's (ssh-keygen -lf \
                  /etc/ssh/ssh_host_…_key.pub there), then note it by `ssh-keyscan {} >> {}`, or accept new hosts \
                  (StrictHostKeyChecking accept-new)",
-                if self.hop.port == 22 { self.hop.host.clone() } else { format!("-p {} {}", self.hop.port, self.hop.host) },
+                if self.hop.port == 22 {
+                    self.hop.host.clone()
+                } else {
+                    format!("-p {} {}", self.hop.port, self.hop.host)
+                },
                 self.hop.user_known_hosts.first().map_or("~/.ssh/known_hosts".into(), |f| f.display().to_string()),
             ))),
             Verdict::Changed { file, line } => Err(denied(format!(

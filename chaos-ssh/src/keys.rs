@@ -44,7 +44,7 @@ pub(crate) struct Candidate {
 #[derive(Clone)]
 pub(crate) enum Proof {
     /// An agent, with this identity.
-    Agent(Arc<Mutex<AgentClient<UnixStream>>>, AgentIdentity),
+    Agent(Arc<Mutex<AgentClient<UnixStream>>>, Box<AgentIdentity>),
     /// The key of a file.
     File(PathBuf),
 }
@@ -138,13 +138,20 @@ pub(crate) async fn candidates(
             AgentIdentity::PublicKey { .. } => None,
         };
         let name = format!("agent key {} {}", printable(identity.comment(), 60), fingerprint(&public));
-        agent.clone().map(|agent| Candidate { name, public, certificate, proof: Proof::Agent(agent, identity.clone()) })
+        agent.clone().map(|agent| Candidate {
+            name,
+            public,
+            certificate,
+            proof: Proof::Agent(agent, Box::new(identity.clone())),
+        })
     };
     let signer = |public: &PublicKey| -> Option<Proof> {
         let file = files.iter().find(|(path, file)| file.key_data() == public.key_data() && path.exists());
-        let held = held.iter().find(|i| matches!(i, AgentIdentity::PublicKey { key, .. } if key.key_data() == public.key_data()));
+        let held = held
+            .iter()
+            .find(|i| matches!(i, AgentIdentity::PublicKey { key, .. } if key.key_data() == public.key_data()));
         match (held, file, &agent) {
-            (Some(identity), _, Some(agent)) => Some(Proof::Agent(agent.clone(), identity.clone())),
+            (Some(identity), _, Some(agent)) => Some(Proof::Agent(agent.clone(), Box::new(identity.clone()))),
             (_, Some((path, _)), _) => Some(Proof::File((*path).clone())),
             _ => None,
         }
@@ -162,7 +169,9 @@ pub(crate) async fn candidates(
                         certificate: Some(certificate),
                         proof,
                     }),
-                    None if required => skipped.push(format!("{}: there is no key to this certificate", path.display())),
+                    None if required => {
+                        skipped.push(format!("{}: there is no key to this certificate", path.display()));
+                    }
                     None => {}
                 }
             }
@@ -181,7 +190,12 @@ pub(crate) async fn candidates(
             skipped.push(format!("{}: a hardware key signs only through an agent (ssh-add)", path.display()));
         } else if path.exists() {
             let name = format!("{} {}", path.display(), fingerprint(public));
-            all.push(Candidate { name, public: public.clone(), certificate: None, proof: Proof::File((*path).clone()) });
+            all.push(Candidate {
+                name,
+                public: public.clone(),
+                certificate: None,
+                proof: Proof::File((*path).clone()),
+            });
         }
     }
     if hop.identities_only {
@@ -282,7 +296,8 @@ fn read_private(path: &Path) -> Result<zeroize::Zeroizing<String>> {
     let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(cannot)?);
     let is_public = text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-");
     if !is_public && meta.uid() == rustix::process::getuid().as_raw() && meta.mode() & 0o077 != 0 {
-        let message = format!("others can read it (mode {:04o}), so it is no secret; chmod 600 it", meta.mode() & 0o7777);
+        let message =
+            format!("others can read it (mode {:04o}), so it is no secret; chmod 600 it", meta.mode() & 0o7777);
         return Err(Error::new(ErrorKind::Denied, message));
     }
     Ok(text)
@@ -305,7 +320,8 @@ async fn open(path: &Path, secrets: &Secrets) -> Result<Arc<PrivateKey>> {
                 Error::new(ErrorKind::Denied, "the passphrase does not open it, or it is damaged").because(e)
             })
         }
-        opened => opened.map_err(|e| Error::new(ErrorKind::InvalidInput, "this is no private key that we can read").because(e)),
+        opened => opened
+            .map_err(|e| Error::new(ErrorKind::InvalidInput, "this is no private key that we can read").because(e)),
     };
     let key = Arc::new(opened?);
     secrets.keep_key(path, key.clone());

@@ -27,7 +27,9 @@ const KEYS_BEFORE_PASSWORD: usize = 5;
 /// # Errors
 /// `Denied` with what was tried; `Unreachable` when the connection breaks.
 pub(crate) async fn login(link: &mut Link, hop: &Hop, is_target: bool, secrets: &Secrets) -> Result<()> {
-    Login { link, hop, is_target, secrets, tried: Vec::new(), skipped: Vec::new(), methods: None, rsa: None }.run().await
+    Login { link, hop, is_target, secrets, tried: Vec::new(), skipped: Vec::new(), methods: None, rsa: None }
+        .run()
+        .await
 }
 
 struct Login<'a> {
@@ -77,10 +79,10 @@ impl Login<'_> {
                 return Ok(());
             }
         }
-        if self.hop.password {
-            if let Went::In = self.password().await? {
-                return Ok(());
-            }
+        if self.hop.password
+            && let Went::In = self.password().await?
+        {
+            return Ok(());
         }
         Err(self.denied())
     }
@@ -224,9 +226,10 @@ impl Login<'_> {
     }
 
     fn denied(&self) -> Error {
-        let methods = self.methods.as_ref().map_or_else(String::new, |methods| {
-            methods.iter().map(|method| <&str>::from(method)).collect::<Vec<_>>().join(", ")
-        });
+        let methods = self
+            .methods
+            .as_ref()
+            .map_or_else(String::new, |methods| methods.iter().map(<&str>::from).collect::<Vec<_>>().join(", "));
         let takes = if methods.is_empty() { "nothing that we know".to_owned() } else { methods };
         let message = format!("permission denied for user {}: the server takes {takes}", self.hop.user);
         self.explain(Error::new(ErrorKind::Denied, message))
@@ -267,4 +270,3 @@ async fn limited<T>(limit: Duration, secrets: &Secrets, what: impl Future<Output
         }
     }
 }
-

@@ -191,7 +191,7 @@ fn complaint(stderr: &str) -> Error {
         disk_full()
     } else if stderr.contains("Permission denied") || stderr.contains("Read-only file system") {
         said(ErrorKind::Denied)
-    } else if stderr.contains("No such file") || stderr.contains("nonexistent directory") {
+    } else if stderr.contains("No such file") || stderr.contains("nonexistent") {
         said(ErrorKind::NotFound)
     } else {
         said(ErrorKind::Storage)

@@ -79,7 +79,7 @@ pub(crate) fn launch(command: &Command, style: Style, nonce: &str) -> Result<Lau
     let sudo = if sudo { "sudo -n -- " } else { "" };
     let argv: Vec<String> = command.argv.iter().map(|word| quote(word)).collect();
     let script = format!(
-        "cd /; PATH=\"${{PATH:+$PATH:}}/usr/local/sbin:/usr/sbin:/sbin\"; LC_ALL=C.UTF-8; export PATH LC_ALL; {check}; \
+        "unset -f cd command exec printf 2>/dev/null; cd /; PATH=\"${{PATH:+$PATH:}}/usr/local/sbin:/usr/sbin:/sbin\"; LC_ALL=C.UTF-8; export PATH LC_ALL; {check}; \
          printf '\\n%s\\n' {nonce} >&2; printf '\\n%s %s %s\\n' {nonce} \"$$\" \"$_c\"; \
          [ \"$_c\" = ok ] || exit 127; exec {setsid}{sudo}{}",
         argv.join(" ")
@@ -105,10 +105,7 @@ fn checked(program: &str, missing: &str) -> String {
 pub(crate) fn bootstrap(script: &str) -> Launch {
     // One line: a line end within goes as a variable.
     let quoted = quote(script).replace('\n', r#"'"$_n"'"#);
-    Launch {
-        exec: BOOTSTRAP.into(),
-        preface: format!("_n=$(printf '\\n_'); _n=${{_n%_}}; eval {quoted}\n"),
-    }
+    Launch { exec: BOOTSTRAP.into(), preface: format!("_n=$(printf '\\n_'); _n=${{_n%_}}; eval {quoted}\n") }
 }
 
 /// One word of a POSIX shell.

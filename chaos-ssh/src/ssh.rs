@@ -35,6 +35,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// One connection carries everything. When it breaks, what runs ends as `Unreachable` and keeps what came before; the
 /// next question makes a new one. What may have run is never run again.
 ///
+/// More commands at once than the server allows sessions (`MaxSessions`) wait for their turn, first come, first served,
+/// for as long as they may take, at least 30 s; beyond it is `Busy`. A command's own time begins when it starts.
+///
+/// A reader may fall behind by its `max_bytes` and some 2 MiB; one that falls further behind gets `OutputLimit`, as
+/// russh has no way to hold back a single channel.
+///
 /// Should this process be killed, or the connection be lost, the target itself ends the commands that are still
 /// running, unless they have made themselves a session of their own (setsid).
 pub struct Ssh {
@@ -139,9 +145,11 @@ impl Transport for Ssh {
     }
 
     fn target(&self) -> TargetInfo {
-        let name = self.route.hops.last().map_or_else(String::new, |hop| {
-            if hop.name.is_empty() { login_name(hop) } else { hop.name.clone() }
-        });
+        let name = self
+            .route
+            .hops
+            .last()
+            .map_or_else(String::new, |hop| if hop.name.is_empty() { login_name(hop) } else { hop.name.clone() });
         TargetInfo { name, kind: "ssh".into() }
     }
 

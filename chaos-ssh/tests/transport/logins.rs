@@ -63,11 +63,14 @@ async fn each_kind_of_key() {
 async fn an_encrypted_key_with_its_passphrase() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let secrets = Secrets::new(None, Some(Arc::new(move |question| {
-        assert!(matches!(question, Question::Passphrase { key } if key.ends_with("id")));
-        count.fetch_add(1, Ordering::Relaxed);
-        Some(Secret::new("correct horse\n".into()))
-    })));
+    let secrets = Secrets::new(
+        None,
+        Some(Arc::new(move |question| {
+            assert!(matches!(question, Question::Passphrase { key } if key.ends_with("id")));
+            count.fetch_add(1, Ordering::Relaxed);
+            Some(Secret::new("correct horse\n".into()))
+        })),
+    );
     check_key(&["-t", "ed25519", "-N", "correct horse"], secrets.clone()).await;
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     check_key(&["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "correct horse"], secrets).await;
@@ -112,9 +115,16 @@ async fn what_was_tried_and_what_was_not_is_told() {
     let e = connect(to(Hop { identity_files: files, ..server.hop() })).await.unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Denied);
     let said = e.to_string();
-    for part in ["permission denied for user", "publickey", "stranger SHA256:", "open: others can read it", "chmod 600",
-        "garbage: this is no private key", "PRETTY_NAME", &server.port.to_string()]
-    {
+    for part in [
+        "permission denied for user",
+        "publickey",
+        "stranger SHA256:",
+        "open: others can read it",
+        "chmod 600",
+        "garbage: this is no private key",
+        "PRETTY_NAME",
+        &server.port.to_string(),
+    ] {
         assert!(said.contains(part), "no {part:?} in: {said}");
     }
     assert!(!said.contains("absent"), "{said}");
@@ -149,7 +159,8 @@ impl Agent {
     fn start(dir: &Path) -> Option<Self> {
         let socket = dir.join("agent");
         let mut command = Command::new(program("ssh-agent")?);
-        let child = command.arg("-D").arg("-a").arg(&socket).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let child =
+            command.arg("-D").arg("-a").arg(&socket).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let agent = Self { child, socket };
         wait_for("the agent answers", || agent.socket.exists());
         Some(agent)
@@ -208,7 +219,8 @@ async fn user_certificates() {
         let at = |name: &str| dir.path().join(name);
         keygen(&at("ca"), &["-t", "ed25519"]);
         keygen(&at("id"), kind);
-        let Some(server) = Server::openssh(&format!("TrustedUserCAKeys {}\nAuthorizedKeysFile none", at("ca.pub").display()))
+        let Some(server) =
+            Server::openssh(&format!("TrustedUserCAKeys {}\nAuthorizedKeysFile none", at("ca.pub").display()))
         else {
             return;
         };
@@ -222,12 +234,8 @@ async fn user_certificates() {
         fs::rename(at("id-cert.pub"), at("elsewhere.pub")).unwrap();
         agent.add(&at("id"));
         fs::remove_file(at("id")).unwrap();
-        let held = Hop {
-            identity_files: vec![],
-            certificate_files: vec![at("elsewhere.pub")],
-            agent: agent.place(),
-            ..hop
-        };
+        let held =
+            Hop { identity_files: vec![], certificate_files: vec![at("elsewhere.pub")], agent: agent.place(), ..hop };
         let ssh = connect(to(held)).await.unwrap_or_else(|e| panic!("{kind:?} in an agent: {e}"));
         assert_eq!(says(&ssh, "echo in").await, "in");
     }
@@ -245,10 +253,13 @@ async fn a_password_where_it_is_allowed() {
     assert_eq!(e.kind(), ErrorKind::Denied, "{e}");
     assert!(e.to_string().contains("tried: password"), "{e}");
     assert!(!format!("{e:?}{e}").contains("hunter2"));
-    let asked = Secrets::new(None, Some(Arc::new(|question| {
-        assert!(matches!(question, Question::Password { .. }));
-        Some(Secret::new(User::PASSWORD.into()))
-    })));
+    let asked = Secrets::new(
+        None,
+        Some(Arc::new(|question| {
+            assert!(matches!(question, Question::Password { .. }));
+            Some(Secret::new(User::PASSWORD.into()))
+        })),
+    );
     assert!(connect_with(to(hop.clone()), asked).await.is_ok());
     let e = connect_with(to(Hop { password: false, ..hop }), with(User::PASSWORD)).await.unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Denied, "{e}");
@@ -264,4 +275,18 @@ async fn a_password_by_keyboard_interactive() {
     let secrets = Secrets::new(Some(Secret::new(User::PASSWORD.into())), None);
     let ssh = connect_with(to(hop), secrets).await.unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(says(&ssh, "id -un").await, user.name);
+}
+
+/// A key and a password, one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_wants_both() {
+    let Some(user) = User::new("/bin/sh") else { return };
+    let config = "PasswordAuthentication yes\nAuthenticationMethods publickey,password";
+    let Some(server) = server_for_users(config) else { return };
+    let hop = Hop { password: true, ..user.hop(&server) };
+    let secrets = Secrets::new(Some(Secret::new(User::PASSWORD.into())), None);
+    let ssh = connect_with(to(hop.clone()), secrets).await.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(says(&ssh, "id -un").await, user.name);
+    let e = connect(to(hop)).await.unwrap_err();
+    assert!(e.to_string().contains("accepted, and the server wants more"), "{e}");
 }

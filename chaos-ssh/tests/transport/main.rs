@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod conforms;
+mod files;
+mod hosts;
+mod life;
 mod logins;
+mod root;
 mod shells;
 mod support;

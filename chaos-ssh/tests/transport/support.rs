@@ -154,6 +154,10 @@ impl Drop for Server {
 impl Server {
     /// OpenSSH's server, which lets the current user in by [`Server::key`]; `config` is put before the defaults.
     pub(crate) fn openssh(config: &str) -> Option<Self> {
+        Self::openssh_with(config, true)
+    }
+
+    fn openssh_with(config: &str, own_home: bool) -> Option<Self> {
         let sshd = program("sshd")?;
         let dir = directory();
         let at = |name: &str| dir.path().join(name);
@@ -166,10 +170,15 @@ impl Server {
         }
         let port = free_port();
         let path = dir.path().display();
+        fs::create_dir(at("home")).unwrap();
+        // The start-up files of whoever runs the tests are nobody's business.
+        let home = if own_home { format!("SetEnv HOME={path}/home") } else { String::new() };
+        // Twice is an error, unlike everything else.
+        let sftp = if config.contains("Subsystem sftp") { "" } else { "Subsystem sftp internal-sftp" };
         let whole = format!(
             "{config}\nListenAddress 127.0.0.1:{port}\nHostKey {path}/host\nPidFile none\nUsePAM no\n\
              AuthorizedKeysFile {path}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n{sftp}\n{home}\n\
              LogLevel VERBOSE\n"
         );
         fs::write(at("config"), whole).unwrap();
@@ -233,7 +242,8 @@ impl Server {
     pub(crate) fn cut_connections(&self) {
         let listener = self.child.as_ref().unwrap().id();
         let is_server = |pid: &u32| {
-            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.starts_with("sshd") || comm.starts_with("dropbear"))
+            fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|comm| comm.starts_with("sshd") || comm.starts_with("dropbear"))
         };
         descendants(listener).into_iter().filter(is_server).for_each(kill);
     }
@@ -395,5 +405,5 @@ impl Drop for User {
 
 /// An OpenSSH server for a [`User`], with its own `authorized_keys`.
 pub(crate) fn server_for_users(config: &str) -> Option<Server> {
-    Server::openssh(&format!("{config}\nAuthorizedKeysFile .ssh/authorized_keys"))
+    Server::openssh_with(&format!("{config}\nAuthorizedKeysFile .ssh/authorized_keys"), false)
 }
