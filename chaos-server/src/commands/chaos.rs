@@ -7,7 +7,7 @@ use chaos_core::{
     scenario::{ScriptFile, ScriptScenario},
     transport::Transport,
 };
-use chaos_scripts::{SCENARIOS, ScriptInfo};
+use chaos_scripts::{ArgInfo, ArgKind, SCENARIOS, ScriptInfo};
 
 use super::target;
 use crate::{cli::RunArgs, config::Seconds, exit::Failure, output};
@@ -16,15 +16,31 @@ use crate::{cli::RunArgs, config::Seconds, exit::Failure, output};
 const DURATION: &str = "duration";
 
 /// A fault that is to be injected.
-#[derive(Debug)]
 pub(super) struct Chaos {
     info: &'static ScriptInfo,
-    set: Vec<(&'static str, u64)>,
+    set: Vec<Set>,
     duration_s: u32,
     /// When the target reverts by itself.
     pub(super) max_runtime_s: u32,
     /// Whether the target need not be marked as fair game.
     allow_unmarked: bool,
+}
+
+/// An argument and what it is set to; perhaps a secret.
+struct Set {
+    arg: &'static ArgInfo,
+    value: String,
+}
+
+impl Set {
+    fn is_secret(&self) -> bool {
+        self.arg.kind == ArgKind::Secret
+    }
+
+    /// The value for everybody's eyes.
+    fn shown(&self) -> &str {
+        if self.is_secret() { "-" } else { &self.value }
+    }
 }
 
 impl Chaos {
@@ -39,10 +55,15 @@ impl Chaos {
             Failure::usage(format!("unknown scenario {name:?}; known: {}", known.join(", ")))
         })?;
         let set = args.set.iter().map(|text| set(info, text)).collect::<Result<Vec<_>, _>>()?;
-        if let Some((key, _)) =
-            set.iter().enumerate().find(|(i, (k, _))| set[..*i].iter().any(|(e, _)| e == k)).map(|f| f.1)
-        {
-            return Err(Failure::usage(format!("{key} is set twice")));
+        for arg in info.args {
+            match set.iter().filter(|s| s.arg.name == arg.name).count() {
+                0 if arg.required => {
+                    let wants = format!("{} wants --set {}=…: {}", info.name, arg.name, wanted(arg.kind));
+                    return Err(Failure::usage(wants));
+                }
+                0 | 1 => {}
+                _ => return Err(Failure::usage(format!("{} is set twice", arg.name))),
+            }
         }
         let Seconds(duration_s) = args.duration.unwrap_or(Seconds(observe_s.saturating_add(120).min(86_400)));
         let Seconds(max_runtime_s) = args.max_runtime.unwrap_or(Seconds(info.default_max_runtime.max(duration_s)));
@@ -60,12 +81,15 @@ impl Chaos {
     /// The scenario for the pipeline.
     pub(super) fn scenario(&self) -> ScriptScenario {
         let mut args = Vec::new();
-        for (key, value) in &self.set {
-            args.extend([option(key), value.to_string()]);
+        for set in &self.set {
+            args.extend([option(set.arg.name), set.shown().to_owned()]);
         }
         args.extend([option(DURATION), self.duration_s.to_string()]);
         let causes = FaultId(self.info.causes.to_owned());
-        let scenario = ScriptScenario::new(self.info.name, causes, files(), args, self.max_runtime_s);
+        let mut scenario = ScriptScenario::new(self.info.name, causes, files(), args, self.max_runtime_s);
+        if let Some(secret) = self.set.iter().find(|s| s.is_secret()) {
+            scenario = scenario.with_input(format!("{}\n", secret.value));
+        }
         if self.allow_unmarked { scenario.without_mark() } else { scenario }
     }
 
@@ -74,7 +98,7 @@ impl Chaos {
     /// # Errors
     /// `Usage` when a person says no, or nobody is there to ask.
     pub(super) fn confirm(&self, on: &TargetInfo, baseline_s: u32, yes: bool) -> Result<(), Failure> {
-        let set: String = self.set.iter().map(|(key, value)| format!(", {key}={value}")).collect();
+        let set: String = self.set.iter().map(|set| format!(", {}={}", set.arg.name, set.shown())).collect();
         let Self { info, duration_s, max_runtime_s, .. } = self;
         for line in [
             format!("WARNING: this breaks {} on purpose.", target::described(on)),
@@ -106,10 +130,10 @@ fn option(key: &str) -> String {
     format!("--{}", key.replace('_', "-"))
 }
 
-fn set(info: &'static ScriptInfo, text: &str) -> Result<(&'static str, u64), Failure> {
+fn set(info: &'static ScriptInfo, text: &str) -> Result<Set, Failure> {
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| Failure::usage(format!("--set wants KEY=VALUE, such as {}=1, not {text:?}", example(info))))?;
+        .ok_or_else(|| Failure::usage(format!("--set wants KEY=VALUE, such as {}=…", example(info))))?;
     if key == DURATION {
         return Err(Failure::usage("the duration has a flag of its own: --duration"));
     }
@@ -118,9 +142,29 @@ fn set(info: &'static ScriptInfo, text: &str) -> Result<(&'static str, u64), Fai
         let names: Vec<_> = known().map(|a| a.name).collect();
         Failure::usage(format!("{} has no argument {key:?}; known: {}", info.name, names.join(", ")))
     })?;
-    let value = value.parse::<u64>().ok().filter(|v| *v > 0);
-    let value = value.ok_or_else(|| Failure::usage(format!("{} wants a whole number of {}", arg.name, arg.unit)))?;
-    Ok((arg.name, value))
+    let from_environment = || {
+        let name = format!("CHAOS_HANDLER_{}", arg.name.to_uppercase());
+        std::env::var(&name)
+            .map_err(|_| Failure::usage(format!("{}=- takes it from {name}, which is not set", arg.name)))
+    };
+    let value = if arg.kind == ArgKind::Secret && value == "-" { from_environment()? } else { value.to_owned() };
+    if arg.kind.accepts(&value) {
+        Ok(Set { arg, value })
+    } else {
+        Err(Failure::usage(format!("{} wants {}", arg.name, wanted(arg.kind))))
+    }
+}
+
+/// What an argument takes, for a person.
+pub(super) fn wanted(kind: ArgKind) -> String {
+    match kind {
+        ArgKind::Number { unit, min, max } => format!("a whole number of {unit} from {min} to {max}"),
+        ArgKind::Name { of, max_len } => {
+            format!("the name of {} {of}, at most {max_len} characters", if of.starts_with('i') { "an" } else { "a" })
+        }
+        ArgKind::Choice(words) => format!("one of {}", words.join(", ")),
+        ArgKind::Secret => "one line, or - to take it from the environment".to_owned(),
+    }
 }
 
 fn example(info: &ScriptInfo) -> &'static str {

@@ -170,7 +170,10 @@ impl Ended {
         }
         match self.injection() {
             Some(i) if i.recovery != Recovery::Proven => {
-                all.push("the fault is not proven to be reverted; `chaos-handler cleanup`, for the same target, tries again".to_owned());
+                all.push(
+                    "the fault is not proven to be reverted; `chaos-handler cleanup`, for the same target, tries again"
+                        .to_owned(),
+                );
             }
             Some(i) if i.started.is_none() && incident.status == Status::Completed => {
                 all.push("the fault could not be injected, so this is about the target as it is".to_owned());

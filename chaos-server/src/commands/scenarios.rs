@@ -8,10 +8,14 @@ use chaos_core::{
     model::Recovery,
     scenario::{Script, ScriptState, install},
 };
-use chaos_scripts::SCENARIOS;
+use chaos_scripts::{ArgKind, SCENARIOS};
 use serde_json::json;
 
-use super::{chaos::files, scripts::state, target};
+use super::{
+    chaos::{files, wanted},
+    scripts::state,
+    target,
+};
 use crate::{
     cli::Target,
     config::Config,
@@ -22,17 +26,31 @@ use crate::{
 pub(super) fn list(as_json: bool) -> Result<Exit, Failure> {
     if as_json {
         let all: Vec<_> = SCENARIOS.iter().map(|s| {
-            let args: Vec<_> = s.args.iter().map(|a| json!({ "name": a.name, "unit": a.unit, "help": a.help, "default": a.default })).collect();
-            json!({ "name": s.name, "summary": s.summary, "args": args, "max_runtime_s": s.default_max_runtime, "causes": s.causes })
+            let args: Vec<_> = s.args.iter().map(|a| json!({ "name": a.name, "wants": wanted(a.kind), "help": a.help, "default": a.default, "required": a.required })).collect();
+            json!({ "name": s.name, "summary": s.summary, "args": args, "max_runtime_s": s.default_max_runtime, "causes": s.causes, "needs_root": s.needs_root })
         }).collect();
         output::print_json(&all)?;
         return Ok(Exit::Ok);
     }
     let mut text = String::new();
     for scenario in SCENARIOS {
-        text.push_str(&format!("{}\n  {}\n", scenario.name, scenario.summary));
+        let root = if scenario.needs_root { " Needs root on the target." } else { "" };
+        text.push_str(&format!("{}\n  {}{root}\n", scenario.name, scenario.summary));
         for arg in scenario.args.iter().filter(|a| a.name != "duration") {
-            text.push_str(&format!("  --set {}=N  {} ({})\n", arg.name, arg.help, arg.unit));
+            let value = match arg.kind {
+                ArgKind::Number { .. } => "N",
+                ArgKind::Name { .. } => "NAME",
+                ArgKind::Choice(_) => "WORD",
+                ArgKind::Secret => "-",
+            };
+            let default = arg.default.map_or(String::new(), |d| format!("; default {d}"));
+            let about = if arg.required { "required; " } else { "" };
+            text.push_str(&format!(
+                "  --set {}={value}  {} ({about}{}{default})\n",
+                arg.name,
+                arg.help,
+                wanted(arg.kind)
+            ));
         }
         text.push('\n');
     }

@@ -25,11 +25,7 @@ const PASSPHRASE: &str = "CHAOS_HANDLER_SSH_PASSPHRASE";
 ///
 /// # Errors
 /// `Usage` when that can't be a target; or why it can't be reached.
-pub(super) async fn open(
-    args: &Target,
-    config: &Config,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<dyn Transport>, Failure> {
+pub(super) async fn open(args: &Target, config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Failure> {
     match args.target.as_deref().or(config.target.as_deref()).unwrap_or("local") {
         "local" => Ok(Arc::new(Local::new(clock))),
         name => {
