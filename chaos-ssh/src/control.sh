@@ -1,5 +1,6 @@
 # Runs on the target for as long as the connection lasts, by sh. Says what the target is, then ends process groups on
 # request, and those that still run when the connection is gone.
+# shellcheck shell=sh disable=SC2086,SC2154  # words are split on purpose; silence comes from who starts it
 echo "shell ${SHELL-}"
 echo "uid $(id -u)"
 if read -r stat 2>/dev/null </proc/$$/stat; then

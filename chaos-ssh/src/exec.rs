@@ -35,8 +35,10 @@ const ON_THE_WAY: usize = 4 << 20;
 const LONGEST_AFTERMATH: Duration = Duration::from_secs(10);
 /// How much may wait beyond the reader's limit: as much as a channel's window would hold, if it could be held back.
 const BACKLOG: usize = 2 << 20;
-/// A command that runs longer is ended by the target itself when the connection is gone.
-const WATCHED_AFTER: Duration = Duration::from_secs(1);
+/// A command that runs longer is ended by the target itself when the connection is gone; one that may run for longer
+/// than [`FOLLOWER`] from its start on. Watching costs the target two forks, which short commands should not.
+const WATCHED_AFTER: Duration = Duration::from_millis(500);
+const FOLLOWER: Duration = Duration::from_secs(60);
 /// How long a command may wait for its turn and its shell, even if it is given less time to run. Its own time begins
 /// when it starts, as that of a local command does.
 const TURN: Duration = Duration::from_secs(30);
@@ -186,7 +188,7 @@ impl Running {
 
     async fn drive(mut self, turn: Option<Instant>, within: Duration) {
         let mut deadline = turn;
-        let began = Instant::now();
+        let mut watch_at = None;
         // Until when output is waited for, once the command has ended or was told to end.
         let mut last_call: Option<Instant> = None;
         // When the command ended by itself, and how much it had printed by then.
@@ -218,7 +220,7 @@ impl Running {
                     last_call = Some(Instant::now() + GRACE);
                     continue;
                 }
-                () = sleep_until(began + WATCHED_AFTER), if !self.watched && self.group.is_some() && self.status.is_none() => {
+                () = until(watch_at), if watch_at.is_some() && !self.watched && self.status.is_none() => {
                     self.watched = true;
                     self.order(Order::Watch);
                     continue;
@@ -237,6 +239,8 @@ impl Running {
             }
             if !had_started && self.group.is_some() {
                 deadline = Instant::now().checked_add(within);
+                let after = if within > FOLLOWER { Duration::ZERO } else { WATCHED_AFTER };
+                watch_at = Some(Instant::now() + after);
             }
             let now = Instant::now();
             if self.cut.is_some() {

@@ -12,8 +12,8 @@ use std::{
 
 use chaos_core::error::{Error, ErrorKind, Result};
 use russh::{
-    ChannelOpenFailure, Preferred, cipher,
-    client::{self, DisconnectReason, Handle, Session},
+    Channel, ChannelId, ChannelOpenFailure, Preferred, cipher,
+    client::{self, ChannelOpenHandle as Opening, DisconnectReason, Handle, Msg, Session},
     keys::{Algorithm, HashAlg, PublicKeyOrCertificate},
 };
 use tokio::{
@@ -319,6 +319,88 @@ impl client::Handler for Watch {
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Broken> {
         self.judge(key).map(|()| true).map_err(Broken::Ours)
+    }
+
+    // A server may ask to open channels to us. We have asked for none, and the library would accept them: a handle
+    // that is dropped says no.
+
+    async fn server_channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        _: Opening,
+        _: &mut Session,
+    ) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _: Opening,
+        _: &mut Session,
+    ) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: Opening,
+        _: &mut Session,
+    ) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _: Opening,
+        _: &mut Session,
+    ) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: Opening,
+        _: &mut Session,
+    ) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        _: Channel<Msg>,
+        _: Opening,
+        _: &mut Session,
+    ) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: Opening,
+        _: &mut Session,
+    ) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    async fn should_accept_unknown_server_channel(&mut self, _: ChannelId, _: &str) -> bool {
+        false
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Broken>) -> Result<(), Broken> {

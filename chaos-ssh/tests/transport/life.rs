@@ -100,7 +100,9 @@ async fn a_host_that_falls_silent_is_noticed() {
     let hop = Hop { alive_interval: Duration::from_secs(1), alive_count_max: 2, ..server.hop() };
     let ssh = connect(Route { hops: vec![hop] }).await.unwrap_or_else(|e| panic!("{e}"));
     let mut reply = ssh.open(&follow()).await.unwrap();
-    pids(&mut reply).await;
+    let left = pids(&mut reply).await;
+    // Time for the one message by which the target watches over it.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     server.freeze(true);
     let output = tokio::time::timeout(PATIENCE, reply.output(1 << 20)).await;
     server.freeze(false);
@@ -108,6 +110,7 @@ async fn a_host_that_falls_silent_is_noticed() {
     assert_unreachable(&output.end);
     assert!(matches!(&output.end, End::Failed(e) if e.to_string().contains("has not answered")), "{:?}", output.end);
     assert_eq!(says(&ssh, "echo again").await, "again");
+    wait_for("the follower ends", || !left.iter().any(|pid| runs(*pid)));
 }
 
 /// What a command puts into a session of its own stays, as chaos scripts rely on it.
