@@ -25,6 +25,9 @@ struct Metric {
     #[serde(default)]
     attributes: BTreeMap<String, String>,
     value: Option<f64>,
+    /// `counter`, or anything else.
+    #[serde(default, rename = "type")]
+    kind: String,
 }
 
 /// One scrape: our JSON, else Prometheus text.
@@ -38,7 +41,7 @@ pub(super) fn scrape(text: &str) -> Result<Vec<Sample>> {
             unit: m.unit,
             attributes: m.attributes,
             value: m.value.unwrap_or(f64::NAN),
-            counter: false,
+            counter: m.kind == "counter",
             at: None,
         };
         return Ok(body.metrics.into_iter().map(sample).collect());

@@ -28,7 +28,7 @@ pub struct MetricsAgent {
 
 impl MetricsAgent {
     /// `endpoint`: TCP port on the target's loopback and path, of a Prometheus exporter or of JSON as
-    /// `{"metrics":[{"name","unit","attributes","value"}]}`.
+    /// `{"metrics":[{"name","unit","attributes","value","type"}]}`, where a `type` of `counter` becomes a rate.
     #[must_use]
     pub fn new(endpoint: Option<(u16, String)>) -> Self {
         Self { endpoint }
