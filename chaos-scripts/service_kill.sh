@@ -368,7 +368,9 @@ show_state() {
     find_holds
     for unit in "${FAMILY[@]}"; do
       show_unit "$unit" ActiveState
-      printf 'unit %s %s\n' "$unit" "${PROPERTY[ActiveState]:-unknown}"
+      # systemd forgets, and loads again, those that are down: of them only the service itself is sure to be listed.
+      [[ $unit != "${FAMILY[0]}" && ${PROPERTY[ActiveState]:-} == inactive ]] ||
+        printf 'unit %s %s\n' "$unit" "${PROPERTY[ActiveState]:-unknown}"
     done
     printf 'restarts %s\n' "$( ((${#HOLDS[@]})) && echo held-off || echo as-configured)"
   elif [[ $MANAGER == sysv ]]; then
