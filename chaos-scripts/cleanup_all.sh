@@ -12,7 +12,7 @@ if (($#)); then
   exit 2
 fi
 
-seen=0 failed=0
+seen=0 left=
 for script in "$here"/*.sh; do
   # Only a scenario understands `stop`.
   grep -q '^SCENARIO=' -- "$script" || continue
@@ -25,12 +25,12 @@ for script in "$here"/*.sh; do
     echo "$name: reverted"
   else
     echo "$name: NOT reverted: $said"
-    failed=1
+    left+=" $name"
   fi
 done
 
 if ((seen == 0)); then
   echo "no scenario found in $here, so nothing is proven" >&2
-  failed=1
+  exit 1
 fi
-exit "$failed"
+[[ -z $left ]] || { echo "left:$left" >&2 && exit 1; }

@@ -337,12 +337,12 @@ cmd_status() {
 
 # One fact a line, and none that changes by itself: whoever injects compares this before and after.
 cmd_state() {
+  local facts any=none
   load_record
   find_fault marked
-  {
-    printf 'processes %s\n' "$( ((${#FAULT[@]})) && echo some || echo none)"
-    show_state
-  } | sort
+  ((${#FAULT[@]} == 0)) || any=some
+  facts=$(show_state) || exit
+  printf '%s\n' "processes $any" ${facts:+"$facts"} | sort
 }
 
 print_help() {

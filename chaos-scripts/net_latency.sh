@@ -15,8 +15,6 @@ ARGS_HELP="  iface            the interface (default: that of the default route;
 
 # What the kernel or a person puts there has 0: or 8001: and up.
 HANDLE=ca05:
-LOOPBACK_TYPE=772
-IFF_UP=1
 
 is_interface_name() { [[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$ ]]; }
 
@@ -38,10 +36,19 @@ find_iface() {
   die "$FAILED" "iface: there is no default route to tell the interface by; name it"
 }
 
+# In FLAGS, between commas. Not from /sys, which may show another network's interfaces.
+find_flags() { # INTERFACE
+  local _
+  FLAGS=
+  read -r _ _ FLAGS _ < <(ip -o link show dev "$1" 2>/dev/null)
+  FLAGS=,${FLAGS//[<>]/},
+  [[ $FLAGS != ,, ]]
+}
+
 # Without what the kernel chose or counts: references, and handles that were not asked for.
 show_qdiscs() { # INTERFACE
   local line
-  [[ -e /sys/class/net/$1 ]] || { echo "qdisc dev $1 absent" && return; }
+  find_flags "$1" || { echo "qdisc dev $1 absent" && return; }
   while read -r line; do
     [[ $line != "qdisc "* ]] || echo "$line"
   done < <(tc qdisc show dev "$1" 2>/dev/null | sed -E "s/ dev $1 / /; s/ refcnt [0-9]+//; s/ 8[0-9a-f]{3}: / auto: /; s/ +$//; s/^qdisc/qdisc dev $1/" | sort)
@@ -93,12 +100,11 @@ check_qdiscs() {
 }
 
 check_interface() {
-  local iface=${ARG[iface]} named=$1 type flags
-  [[ -e /sys/class/net/$iface ]] || die "$FAILED" "$iface: there is no such interface; see ip link"
-  read -r type <"/sys/class/net/$iface/type"
-  ((type != LOOPBACK_TYPE || named)) || die "$FAILED" "$iface: is the loopback; name an interface (the loopback too, if you mean it)"
-  read -r flags <"/sys/class/net/$iface/flags"
-  ((flags & IFF_UP)) || die "$FAILED" "$iface: is down, so nothing would be delayed; name another interface"
+  local iface=${ARG[iface]} named=$1
+  find_flags "$iface" || die "$FAILED" "$iface: there is no such interface; see ip link"
+  [[ $FLAGS != *,LOOPBACK,* ]] || ((named)) ||
+    die "$FAILED" "$iface: is the loopback; name an interface (the loopback too, if you mean it)"
+  [[ $FLAGS == *,UP,* ]] || die "$FAILED" "$iface: is down, so nothing would be delayed; name another interface"
 }
 
 netem() { echo "netem delay ${ARG[delay_ms]}ms loss ${ARG[loss_pct]}%"; }

@@ -264,6 +264,13 @@ sysv_pid() { # NAME -> PID, of the process that its PID file names
   return 1
 }
 
+# A daemon that it starts must hold nothing of ours, nor look like ours.
+start_sysv() (
+  [[ -z $LOCK_FD ]] || exec {LOCK_FD}>&-
+  exec env -u CHAOS_FAULT_OF -u CHAOS_WATCHDOG_OF timeout "$PATIENCE" setsid --wait service "$1" start \
+    </dev/null >/dev/null 2>&1
+)
+
 settle_sysv() {
   local name=${ARG[service_name]%.service}
   ! is_protected "$name" || die "$FAILED" "$name: without it this host may be lost; name another service"
@@ -347,7 +354,7 @@ undo_changes() {
   fi
   kept_units
   for unit in "${UNITS[@]}"; do
-    sysv_runs "$unit" || timeout "$PATIENCE" service "$unit" start </dev/null >>"$LOG" 2>&1
+    sysv_runs "$unit" || start_sysv "$unit"
   done
 }
 
@@ -361,7 +368,9 @@ show_state() {
     find_holds
     for unit in "${FAMILY[@]}"; do
       show_unit "$unit" ActiveState
-      printf 'unit %s %s\n' "$unit" "${PROPERTY[ActiveState]:-unknown}"
+      # systemd forgets, and loads again, those that are down: of them only the service itself is sure to be listed.
+      [[ $unit != "${FAMILY[0]}" && ${PROPERTY[ActiveState]:-} == inactive ]] ||
+        printf 'unit %s %s\n' "$unit" "${PROPERTY[ActiveState]:-unknown}"
     done
     printf 'restarts %s\n' "$( ((${#HOLDS[@]})) && echo held-off || echo as-configured)"
   elif [[ $MANAGER == sysv ]]; then

@@ -2,172 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, but not in what they share")]
 
+mod place;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chaos_scripts::{FILES, SCENARIOS};
+use chaos_scripts::{ENDPOINT_FILES, FILES, SCENARIOS};
+use place::{Bystander, Place, between, kill};
 
 /// Each scenario, and the option that makes it small.
 const SMALL: [(&str, &str); 3] =
     [("cpu_spike", "--load=1"), ("memory_leak", "--target-mb=64"), ("disk_fill", "--size-mb=20")];
-
-/// A scenario with a state directory and a fill directory of its own, which are cleaned up when it is dropped.
-struct Place {
-    scenario: &'static str,
-    scripts: PathBuf,
-    dir: PathBuf,
-    fill: PathBuf,
-}
-
-impl Place {
-    fn new(scenario: &'static str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("chaos-scripts-{}-{count}", std::process::id()));
-        fs::create_dir(&dir).unwrap();
-        fs::create_dir(dir.join("state")).unwrap();
-        fs::set_permissions(dir.join("state"), fs::Permissions::from_mode(0o700)).unwrap();
-        Self { scenario, scripts: env!("CARGO_MANIFEST_DIR").into(), fill: dir.join("fill"), dir }
-    }
-
-    /// As `new`, but with scripts that a test may remove: those that the crate embeds.
-    fn with_own_scripts(scenario: &'static str) -> Self {
-        let mut place = Self::new(scenario);
-        place.scripts = place.dir.join("scripts");
-        fs::create_dir(&place.scripts).unwrap();
-        for file in FILES {
-            fs::write(place.scripts.join(file.name), file.text).unwrap();
-        }
-        place
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("bash");
-        command
-            .arg(self.scripts.join(format!("{}.sh", self.scenario)))
-            .env("CHAOS_STATE_DIR", self.dir.join("state"))
-            .env("CHAOS_FILL_DIR", &self.fill)
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command().args(args).output().unwrap()
-    }
-
-    /// Runs it, expects that exit code, and gives what it said on both outputs.
-    fn expect(&self, code: i32, args: &[&str]) -> String {
-        let output = self.run(args);
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!(output.status.code(), Some(code), "{} {args:?} said: {said}", self.scenario);
-        said
-    }
-
-    fn start(&self, args: &[&str]) -> String {
-        self.expect(0, &[&["start"], args].concat())
-    }
-
-    fn status(&self) -> String {
-        self.expect(0, &["status", "--json"])
-    }
-
-    fn state(&self) -> String {
-        between(&self.status(), "\"state\":\"", "\"").to_owned()
-    }
-
-    fn pids(&self) -> Vec<u32> {
-        let status = self.status();
-        between(&status, "\"pids\":[", "]").split(',').filter_map(|pid| pid.parse().ok()).collect()
-    }
-
-    fn pid_file(&self) -> PathBuf {
-        self.dir.join(format!("state/chaos-{}.pid", self.scenario))
-    }
-
-    fn recorded(&self, key: &str) -> u32 {
-        let record = fs::read_to_string(self.pid_file()).unwrap();
-        let line = record.lines().find(|line| line.starts_with(key)).unwrap();
-        line.split(' ').nth(1).unwrap().parse().unwrap()
-    }
-
-    fn await_state(&self, wanted: &str, within: u64) {
-        let begin = Instant::now();
-        while self.state() != wanted {
-            assert!(begin.elapsed() < Duration::from_secs(within), "not {wanted} in {within} s: {}", self.status());
-            sleep(Duration::from_millis(100));
-        }
-    }
-
-    fn assert_idle(&self) {
-        let idle = format!(
-            "{{\"scenario\":\"{}\",\"state\":\"idle\",\"pids\":[],\"files\":[],\"armed_by\":null,\
-             \"fires_in_seconds\":null,\"since\":null,\"args\":\"\"}}\n",
-            self.scenario
-        );
-        assert_eq!(self.status(), idle);
-        assert!(!self.pid_file().exists());
-        assert!(!self.fill.exists());
-        let log = self.dir.join(format!("state/chaos-{}.log", self.scenario));
-        assert_eq!(writers(&log), Vec::<PathBuf>::new());
-    }
-}
-
-/// The processes whose output goes to a scenario's log, told by nothing that the scripts themselves rely on.
-fn writers(log: &Path) -> Vec<PathBuf> {
-    let processes = fs::read_dir("/proc").unwrap().map(|process| process.unwrap().path());
-    processes.filter(|process| fs::read_link(process.join("fd/2")).is_ok_and(|target| target == log)).collect()
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // A test that failed halfway must not leave its fault behind, even if it removed the scripts.
-        self.scripts = env!("CARGO_MANIFEST_DIR").into();
-        let _ = self.command().arg("stop").output();
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
-/// A process of the test's own, ended when it is dropped.
-struct Bystander(Child);
-
-impl Bystander {
-    fn new(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    fn sleeping() -> Self {
-        Self::new(Command::new("sleep").arg("60"))
-    }
-
-    fn lives(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
-    }
-}
-
-impl Drop for Bystander {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
-    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
-    rest.split_once(after).unwrap().0
-}
-
-fn kill(signal: &str, target: &str) {
-    let status = Command::new("bash").args(["-c", "kill -s \"$0\" -- \"$1\"", signal, target]).status().unwrap();
-    assert!(status.success(), "kill {signal} {target}");
-}
 
 /// Whether this machine lacks what a scenario's test needs.
 fn skips(scenario: &str) -> bool {
@@ -515,6 +367,59 @@ fn a_state_directory_open_to_others_is_refused() {
 }
 
 #[test]
+fn cleanup_goes_on_after_one_that_fails() {
+    let place = Place::with_own_scripts("memory_leak");
+    place.start(&["64", "30"]);
+    fs::write(place.scripts.join("cpu_spike.sh"), "SCENARIO=cpu_spike\necho it broke\nexit 1\n").unwrap();
+    let output = Command::new("bash")
+        .arg(place.scripts.join("cleanup_all.sh"))
+        .env("CHAOS_STATE_DIR", place.dir.join("state"))
+        .env("CHAOS_FILL_DIR", &place.fill)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("cpu_spike: NOT reverted: it broke") && said.contains("memory_leak: reverted"), "{said}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "left: cpu_spike\n");
+    place.assert_idle();
+}
+
+#[test]
+fn state_is_the_same_before_and_after() {
+    for (place, size) in small() {
+        let before = place.expect(0, &["state", size]);
+        place.start(&[size]);
+        assert_ne!(place.expect(0, &["state", size]), before);
+        place.expect(0, &["stop"]);
+        assert_eq!(place.expect(0, &["state", size]), before);
+    }
+    let place = Place::new("cpu_spike");
+    assert!(place.expect(2, &["state", "--load", "many"]).contains("load"));
+}
+
+#[test]
+fn an_armed_revert_that_knows_another_directory_is_armed_anew() {
+    let mut place = Place::new("disk_fill");
+    let fill = place.fill.clone();
+    place.fill = place.dir.join("other");
+    let said = place.expect(0, &["arm", "--max-runtime", "40"]);
+    assert!(said.contains("a reboot is not covered"), "{said}");
+    place.fill = fill;
+    place.start(&["20", "--duration=30"]);
+    // The watchdog finds the files without the PID file and without being told where they are.
+    kill("KILL", &place.recorded("leader").to_string());
+    fs::remove_file(place.pid_file()).unwrap();
+    let elsewhere = Command::new("bash")
+        .arg(place.scripts.join("disk_fill.sh"))
+        .arg("stop")
+        .env("CHAOS_STATE_DIR", place.dir.join("state"))
+        .output()
+        .unwrap();
+    assert!(elsewhere.status.success());
+    place.assert_idle();
+}
+
+#[test]
 fn cleanup_stops_every_scenario() {
     let place = Place::with_own_scripts("cpu_spike");
     place.start(&["30", "1"]);
@@ -529,10 +434,12 @@ fn cleanup_stops_every_scenario() {
     let output = cleanup(&place.scripts);
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said, "cpu_spike: reverted\ndisk_fill: reverted\nmemory_leak: reverted\n");
+    let mut names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    names.sort();
+    assert_eq!(said.lines().collect::<Vec<_>>(), names.iter().map(|n| format!("{n}: reverted")).collect::<Vec<_>>());
     place.assert_idle();
 
-    for (name, _) in SMALL {
+    for name in names {
         fs::remove_file(place.scripts.join(format!("{name}.sh"))).unwrap();
     }
     assert_eq!(cleanup(&place.scripts).status.code(), Some(1), "nothing was proven");
@@ -547,11 +454,11 @@ fn the_crate_tells_what_the_scripts_say() {
         assert!(help.starts_with(scenario.summary), "{help}");
         assert!(help.contains(&format!("(default {})", scenario.default_max_runtime)), "{help}");
     }
-    let mut embedded: Vec<&str> = FILES.iter().map(|file| file.name).collect();
+    let mut embedded: Vec<&str> = FILES.iter().chain(ENDPOINT_FILES).map(|file| file.name).collect();
     let mut there: Vec<String> = fs::read_dir(env!("CARGO_MANIFEST_DIR"))
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".sh"))
+        .filter(|name| [".sh", ".py", ".service"].iter().any(|end| name.ends_with(end)))
         .collect();
     embedded.sort();
     there.sort();
