@@ -1,4 +1,5 @@
 # Prints which processes of this host hold connections to a database: where to, pid and command, a line each.
+# shellcheck shell=sh
 {
   ss -Hxp state established 2>/dev/null || ss -Hxp state connected 2>/dev/null
   ss -Htnp state established '( dport = :5432 or dport = :3306 or dport = :6379 or dport = :27017 or dport = :1433 )' 2>/dev/null

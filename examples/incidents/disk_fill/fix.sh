@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-004
 # Generated:  2026-11-24T02:33:47.558Z
-# Diagnosis:  A file system fills up (88 %)
+# Diagnosis:  A file system fills up (89 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 ba3f9e042446e60a3b88fb203efd8da0995f4591857820d72173556cfc4629c4
+# Plan hash:  sha256 78d3835ec3078776add50aa759829c4fbbf47c681cbc39d4fe553c26a8b4bba3
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

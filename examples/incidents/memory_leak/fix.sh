@@ -6,7 +6,7 @@
 # Diagnosis:  A process takes more and more memory (96 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 cf8b12c5cd9f27604a58752981d9fe54364ab861e74f7a9c5dde96f58fc78707
+# Plan hash:  sha256 ff1fc9fdafc9dba8f21f51510ad8849450b7c750a84a5ff1286abfdd3ae53ce8
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
