@@ -30,7 +30,8 @@ fn network() -> Option<(Namespaces, Place)> {
 fn lacks_netem() -> bool {
     let (has, why) = shell("unshare -n tc qdisc add dev lo root netem delay 1ms");
     if !has {
-        skip(&format!("this kernel has no netem: {why}"));
+        // Not everybody's kernel has the module, CI's included; the test machine's has.
+        eprintln!("skipped: this kernel has no netem (`cargo xtask e2e` delays packets on the VM): {why}");
     }
     !has
 }

@@ -163,7 +163,7 @@ fn what_is_mistyped_is_told_with_what_is_known() {
         (&["run", "cpu_spike", "--offline", "in"], "--offline"),
         (&["run", "--observe", "soon"], "2m"),
         (&["run", "--metrics", "http://x"], "9100/metrics"),
-        (&["run", "--target", "mars"], "known: local"),
+        (&["run", "--target", "ssh://me:secret@mars"], "password"),
         (&["show", "../../etc"], "inc-YYYYMMDD-NNN"),
     ] {
         let ran = place.run(args);
