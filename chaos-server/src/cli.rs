@@ -192,7 +192,7 @@ pub(crate) struct RunArgs {
 /// Which machine, and how it is reached.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The machine: `local` is this one; else a Host of ~/.ssh/config, [user@]host[:port], or ssh://user@host:port
+    /// The machine: `local` is this one; else a Host of ~/.ssh/config, user@host:port, or ssh://user@host:port
     /// [default: local].
     #[arg(long, value_name = "TARGET", env = "CHAOS_HANDLER_TARGET", hide_env_values = true)]
     pub(crate) target: Option<String>,
