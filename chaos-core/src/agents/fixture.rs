@@ -17,6 +17,9 @@ use crate::{
     transport::{Capabilities, Chunk, Reply, Request, Stop, Stream, Transport},
 };
 
+/// Instead of an exit code: the command ran out of time after this output.
+pub(super) const CUT: i32 = -1;
+
 /// Answers by the beginning of the command; what is not listed was not recorded.
 pub(super) struct Scripted(Vec<(String, String, i32)>);
 
@@ -37,7 +40,11 @@ impl Transport for Scripted {
         let (writer, reply) = Reply::pair(request.max_bytes);
         let at = Timestamp(1);
         writer.push(Chunk { at, stream: Stream::Stdout, bytes: stdout.clone().into_bytes() })?;
-        writer.finish(End::Exited(*code), at);
+        let end = match *code {
+            CUT => End::Failed(Error::new(ErrorKind::Deadline, "the command took longer than it was given")),
+            code => End::Exited(code),
+        };
+        writer.finish(end, at);
         Ok(reply)
     }
 }

@@ -151,6 +151,9 @@ fn probe(at: &At<'_>, p: &Probe, sources: &BTreeSet<&str>) -> Result<()> {
     if !(p.cost_s > 0.0 && p.cost_s <= 10.0) {
         at.no(&p.id, "cost_s is more than 0 and at most 10")?;
     }
+    if !(p.within_s >= p.cost_s && p.within_s <= 60.0) {
+        at.no(&p.id, "within_s is at least cost_s and at most 60")?;
+    }
     match (&p.reading, &p.names) {
         (None, None) => at.no(&p.id, "give a reading, or names, or both")?,
         (Some(r), _) if r.pattern.is_some() == r.exit.is_some() => {

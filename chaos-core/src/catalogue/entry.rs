@@ -197,6 +197,9 @@ pub struct Probe {
     pub argv: Vec<String>,
     /// What asking costs, in seconds of the target's time.
     pub cost_s: f64,
+    /// How long it may take at most, in seconds; 10 unless said. What it said until then counts, as far as it goes.
+    #[serde(default = "ten")]
+    pub within_s: f64,
     /// Whether it sees more as root; asked as root only where the way to the target can.
     #[serde(default)]
     pub elevate: bool,
@@ -227,6 +230,10 @@ pub struct Reading {
     pub background: Probability,
     /// What is the case when it is present.
     pub sentence: String,
+}
+
+const fn ten() -> f64 {
+    10.0
 }
 
 const fn one() -> usize {

@@ -45,10 +45,25 @@ pub(crate) fn readable(answer: &Answer) -> Result<()> {
     }
 }
 
-/// Records of an answer: NUL-terminated where there is a NUL (names of files may hold line breaks), else lines.
+/// What an answer that was cut short says all the same: its whole records, since half a path is another path. `None`
+/// when it was not cut short, or before its first record was whole. What it does not say is unknown, not absent.
+pub(crate) fn cut_short(answer: &Answer) -> Option<Answer> {
+    let End::Failed(why) = &answer.end else { return None };
+    if !matches!(why.kind(), ErrorKind::Deadline | ErrorKind::OutputLimit) {
+        return None;
+    }
+    let end = terminator(&answer.stdout);
+    let whole = answer.stdout.rfind(end)? + end.len_utf8();
+    Some(Answer { stdout: answer.stdout[..whole].to_owned(), ..answer.clone() })
+}
+
+/// NUL where there is one (names of files may hold line breaks), else the end of a line.
+fn terminator(stdout: &str) -> char {
+    if stdout.contains('\0') { '\0' } else { '\n' }
+}
+
 fn records(stdout: &str) -> impl Iterator<Item = &str> {
-    let end = if stdout.contains('\0') { '\0' } else { '\n' };
-    stdout.split(end).filter(|r| !r.is_empty())
+    stdout.split(terminator(stdout)).filter(|r| !r.is_empty())
 }
 
 /// Whether what the reading looks for is there.

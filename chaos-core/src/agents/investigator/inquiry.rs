@@ -15,7 +15,7 @@ use super::{
 use crate::{
     agent::{AgentContext, Case},
     catalogue::{Catalogue, Fault, NOTABLE, Probe, Reading, Symptom, matching, placeholder, reading},
-    error::ErrorKind,
+    error::{Error, ErrorKind},
     model::{
         Ask, Basis, Command, Confidence, Culprit, Diagnosis, EventType, Finding, Hypothesis, Id, InvestigationStep,
         Signal, Verdict,
@@ -35,7 +35,6 @@ const MAX_PROBES: usize = 12;
 const MAX_COST_S: f64 = 60.0;
 /// Probes that only name the culprit, once the fault is clear.
 const MAX_NAMING: usize = 3;
-const PROBE_WITHIN: Duration = Duration::from_secs(10);
 /// Abnormalities without a symptom that are counted; beyond, they say nothing new.
 const MAX_STRAYS: usize = 3;
 
@@ -284,20 +283,20 @@ impl<'a> Inquiry<'a> {
         let facts = &self.case.seen.facts;
         let elevate = probe.elevate && (facts.root || facts.sudo);
         let ask = Ask::Run(Command { elevate, ..Command::new(argv) });
-        let asked = self.case.host.ask(ask.clone(), PROBE_WITHIN).await;
-        let (id, answer) = match asked.and_then(|(id, a)| reading::readable(&a).map(|()| (id, a))) {
+        let asked = self.case.host.ask(ask.clone(), Duration::from_secs_f64(probe.within_s)).await;
+        let (id, mut answer) = match asked {
             Ok(answered) => answered,
-            Err(why) => {
-                let said = match why.kind() {
-                    ErrorKind::NotRecorded => "was not recorded".to_owned(),
-                    _ => format!("got no usable answer: {why}"),
-                };
-                let text = format!("{} `{ask}` {said}; nothing is concluded from it", probe.question);
-                self.cx.emit_with(EventType::Probe, &text, serde_json::json!({ "probe": probe.id, "error": why }));
-                self.limit(text);
-                return;
-            }
+            Err(why) => return self.no_answer(probe, &ask, &why),
         };
+        let unusable = reading::readable(&answer).err();
+        if let Some(why) = &unusable {
+            // What it found before its time was up is there; what it did not find may be there too.
+            match reading::cut_short(&answer) {
+                Some(part) if probe.reading.as_ref().is_none_or(|r| reading::is_present(r, &part)) => answer = part,
+                _ => return self.no_answer(probe, &ask, why),
+            }
+            self.limit(format!("{} `{ask}` did not end ({why}); what it had found by then counts", probe.question));
+        }
         let present = probe.reading.as_ref().map(|r| reading::is_present(r, &answer));
         let named = probe.names.as_ref().filter(|_| present != Some(false)).and_then(|n| reading::named(n, &answer));
         if let Some(named) = named.clone() {
@@ -311,6 +310,16 @@ impl<'a> Inquiry<'a> {
             self.learn(fault, reading, present, Basis::Answer(id));
             self.step(&probe.id, &says);
         }
+    }
+
+    fn no_answer(&mut self, probe: &Probe, ask: &Ask, why: &Error) {
+        let said = match why.kind() {
+            ErrorKind::NotRecorded => "was not recorded".to_owned(),
+            _ => format!("got no usable answer: {why}"),
+        };
+        let text = format!("{} `{ask}` {said}; nothing is concluded from it", probe.question);
+        self.cx.emit_with(EventType::Probe, &text, serde_json::json!({ "probe": probe.id, "error": why }));
+        self.limit(text);
     }
 
     fn says(&self, fault: usize, probe: &Probe, present: Option<bool>, named: bool) -> String {

@@ -1,5 +1,5 @@
 use super::{
-    super::fixture::{case, context, log, metric},
+    super::fixture::{CUT, case, context, log, metric},
     Investigator,
 };
 use crate::{
@@ -98,6 +98,24 @@ async fn a_full_file_system_is_traced_to_the_file_that_fills_it() {
     let culprit = d.culprit.unwrap();
     assert_eq!((culprit.entity.kind, culprit.entity.name.as_str()), (EntityKind::File, "/var/log/app/debug.log"));
     assert!(culprit.summary.contains("8.6 GiB"), "{}", culprit.summary);
+}
+
+#[tokio::test]
+async fn what_a_search_found_before_its_time_was_up_counts_and_what_it_did_not_find_does_not() {
+    let df = ("df -kP /", "/dev/vda1 10000 9700 300 97% /\n", 0);
+    let found = "9000000 1764000000.0 app /var/log/app/debug.log\0";
+    let torn = format!("{found}99000000 1764000000.0 app /var/lo");
+    let d = diagnose(&case(full(), &[("find / -xdev", &torn, CUT), df])).await;
+    let culprit = d.culprit.unwrap();
+    assert_eq!(culprit.entity.name, "/var/log/app/debug.log", "not half a path");
+    assert!(d.limits.iter().any(|l| l.contains("what it had found by then counts")), "{:?}", d.limits);
+
+    for nothing in ["", "990000 1764000000.0 app /var/lo"] {
+        let d = diagnose(&case(full(), &[("find / -xdev", nothing, CUT), df])).await;
+        assert_eq!(d.verdict.id(), "disk_space");
+        assert_eq!(d.culprit.unwrap().entity.kind, EntityKind::Filesystem);
+        assert!(d.limits.iter().any(|l| l.contains("nothing is concluded from it")), "{:?}", d.limits);
+    }
 }
 
 #[tokio::test]
