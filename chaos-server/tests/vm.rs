@@ -138,7 +138,7 @@ const DISK_FILL: Case = Case {
     scenario: "disk_fill",
     set: &[],
     fault: "disk_space",
-    culprit: "filesystem",
+    culprit: "directory",
     witness: "ls /tmp/chaos_fill 2>/dev/null | wc -l",
 };
 const NET_LATENCY: Case = Case {

@@ -115,7 +115,8 @@ impl Control {
         });
         let answered = timeout(limit, answer(&mut read, &nonce, user)).await.map_err(|_| {
             let message = format!(
-                "the login shell of {user} did not answer within {} s; its start-up files may wait for input",
+                "the login shell of {user} did not answer within {} s; its start-up files may wait for input, or print \
+                 without end",
                 limit.as_secs_f32()
             );
             Error::new(ErrorKind::Unreachable, message)

@@ -19,6 +19,7 @@ use russh::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
+    task::spawn_blocking,
     time::timeout,
 };
 
@@ -84,7 +85,7 @@ impl Lost {
 
 /// Keys that were accepted without being in a file, by hop: they may not change while this process runs.
 #[derive(Debug, Default)]
-pub(crate) struct Accepted(Mutex<HashMap<usize, String>>);
+pub(crate) struct Accepted(tokio::sync::Mutex<HashMap<usize, String>>);
 
 /// Connects and logs in, hop by hop; the last link is the target's.
 ///
@@ -133,8 +134,8 @@ async fn reach(
     accepted: &Arc<Accepted>,
 ) -> Result<Link> {
     let limit = patience(hop);
-    let known = if hop.pinned.is_empty() { Some(KnownHosts::read(hop)?) } else { None };
-    let config = Arc::new(config(hop, is_target, known.as_ref()));
+    let known = if hop.pinned.is_empty() { Some(Arc::new(known_hosts(hop).await?)) } else { None };
+    let config = Arc::new(config(hop, is_target, known.as_deref()));
     let lost = Arc::new(Lost::default());
     let watch = Watch { hop: hop.clone(), index, known, accepted: accepted.clone(), lost: lost.clone() };
     let exchanged = match before {
@@ -150,6 +151,16 @@ async fn reach(
         }
     };
     Ok(Link { handle: exchanged?, lost })
+}
+
+async fn known_hosts(hop: &Hop) -> Result<KnownHosts> {
+    let hop = hop.clone();
+    blocking(move || KnownHosts::read(&hop)).await
+}
+
+/// Runs what waits for files off the reactor.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.map_err(|e| Error::new(ErrorKind::Internal, "a task panicked").because(e))?
 }
 
 async fn dial(hop: &Hop) -> Result<TcpStream> {
@@ -302,7 +313,7 @@ impl From<russh::Error> for Broken {
 pub(crate) struct Watch {
     hop: Hop,
     index: usize,
-    known: Option<KnownHosts>,
+    known: Option<Arc<KnownHosts>>,
     accepted: Arc<Accepted>,
     lost: Arc<Lost>,
 }
@@ -318,7 +329,7 @@ impl client::Handler for Watch {
     }
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Broken> {
-        self.judge(key).map(|()| true).map_err(Broken::Ours)
+        self.judge(key).await.map(|()| true).map_err(Broken::Ours)
     }
 
     // A server may ask to open channels to us. We have asked for none, and the library would accept them: a handle
@@ -427,12 +438,16 @@ impl client::Handler for Watch {
 }
 
 impl Watch {
-    fn judge(&self, key: &PublicKeyOrCertificate) -> Result<()> {
+    async fn judge(&self, key: &PublicKeyOrCertificate) -> Result<()> {
         let public = key.public_key();
         let print = public.fingerprint(HashAlg::Sha256).to_string();
         let denied = |message: String| {
             let shown = format!("{} {print}", public.algorithm());
-            Error::new(ErrorKind::Denied, message).with("its key", shown)
+            let e = Error::new(ErrorKind::Denied, message).with("its key", shown);
+            match self.known.as_ref().and_then(|known| known.certificate_fault(key)) {
+                Some(why) => e.with("its certificate", why),
+                None => e,
+            }
         };
         let Some(known) = &self.known else {
             // Trailing `=` is not part of the usual form, and ssh-keygen has never printed it.
@@ -450,7 +465,22 @@ impl Watch {
         let place = place(&self.hop);
         match known.judge(key) {
             Verdict::Trusted => Ok(()),
-            Verdict::New if self.hop.new_hosts == NewHosts::Accept => self.accept(known, key, &print, denied),
+            Verdict::New if self.hop.new_hosts == NewHosts::Accept => {
+                let mut accepted = self.accepted.0.lock().await;
+                match accepted.get(&self.index) {
+                    Some(before) if *before != print => {
+                        return Err(
+                            denied("the host's key has changed since it was accepted".into()).with("before", before)
+                        );
+                    }
+                    Some(_) => return Ok(()),
+                    None => {}
+                }
+                let (known, key) = (known.clone(), copy(key));
+                blocking(move || known.add(&key)).await?;
+                accepted.insert(self.index, print);
+                Ok(())
+            }
             Verdict::New => Err(denied(format!(
                 "nothing is known of this host's key: compare its fingerprint with the host's (ssh-keygen -lf \
                  /etc/ssh/ssh_host_…_key.pub there), then note it by `ssh-keyscan {} >> {}`, or accept new hosts \
@@ -475,25 +505,15 @@ impl Watch {
             Verdict::Unusable { why } => Err(denied(format!("the host's key can't be used: {why}"))),
         }
     }
+}
 
-    fn accept(
-        &self,
-        known: &KnownHosts,
-        key: &PublicKeyOrCertificate,
-        print: &str,
-        denied: impl Fn(String) -> Error,
-    ) -> Result<()> {
-        let mut accepted = self.accepted.0.lock().expect("no panic while held");
-        match accepted.get(&self.index) {
-            Some(before) if before != print => {
-                return Err(denied("the host's key has changed since it was accepted".into()).with("before", before));
-            }
-            Some(_) => return Ok(()),
-            None => {}
+/// What the library has no way to clone.
+fn copy(key: &PublicKeyOrCertificate) -> PublicKeyOrCertificate {
+    match key {
+        PublicKeyOrCertificate::PublicKey { key, hash_alg } => {
+            PublicKeyOrCertificate::PublicKey { key: key.clone(), hash_alg: *hash_alg }
         }
-        known.add(key)?;
-        accepted.insert(self.index, print.to_owned());
-        Ok(())
+        PublicKeyOrCertificate::Certificate(certificate) => certificate.clone().into(),
     }
 }
 

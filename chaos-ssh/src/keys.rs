@@ -312,7 +312,10 @@ async fn open(path: &Path, secrets: &Secrets) -> Result<Arc<PrivateKey>> {
     let opened = match keys::decode_secret_key(&text, None) {
         Err(e) if needs_passphrase(&e, &text) => {
             let Some(passphrase) = secrets.passphrase(path).await else {
-                return Err(Error::new(ErrorKind::Denied, "it is encrypted, and no passphrase was given"));
+                return Err(Error::new(
+                    ErrorKind::Denied,
+                    "it is encrypted, and no passphrase was given; an agent can hold it (ssh-add)",
+                ));
             };
             // The key's own derivation takes a good part of a second.
             let task = tokio::task::spawn_blocking(move || keys::decode_secret_key(&text, Some(passphrase.expose())));

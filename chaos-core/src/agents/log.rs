@@ -62,7 +62,7 @@ impl LogAgent {
 #[async_trait]
 impl Agent<ReadOnlyHost, Vec<Evidence>> for LogAgent {
     async fn run(&self, cx: &AgentContext, host: &ReadOnlyHost) -> Result<Vec<Evidence>> {
-        let (sources, refused) = sources::of(host, &self.files, self.history);
+        let (sources, refused) = sources::of(host, &self.files, self.history).await;
         for why in refused {
             cx.emit(EventType::Error, why);
         }

@@ -107,6 +107,10 @@ fn limits(facts: &Facts) -> Vec<String> {
             limits.push(sentence.to_owned());
         }
     };
+    note(
+        facts.uptime_s == 0.0 && facts.memory_bytes == 0,
+        "There is no /proc that can be read: no metric of the host and its processes, and no time in the kernel's log.",
+    );
     note(!facts.systemd, "systemd is not the init process: units and their dependencies can't be asked.");
     note(facts.systemd && !facts.journald, "The journal is empty or not readable for this user.");
     note(

@@ -10,3 +10,4 @@ mod logins;
 mod root;
 mod shells;
 mod support;
+mod trust;

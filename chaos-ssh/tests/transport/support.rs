@@ -154,10 +154,15 @@ impl Drop for Server {
 impl Server {
     /// OpenSSH's server, which lets the current user in by [`Server::key`]; `config` is put before the defaults.
     pub(crate) fn openssh(config: &str) -> Option<Self> {
-        Self::openssh_with(config, true)
+        Self::openssh_with(config, true, &[])
     }
 
-    fn openssh_with(config: &str, own_home: bool) -> Option<Self> {
+    /// The same, started by another program, whose arguments the server's command is put behind.
+    pub(crate) fn openssh_in(wrapper: &[&str]) -> Option<Self> {
+        Self::openssh_with("", true, wrapper)
+    }
+
+    fn openssh_with(config: &str, own_home: bool, wrapper: &[&str]) -> Option<Self> {
         let sshd = program("sshd")?;
         let dir = directory();
         let at = |name: &str| dir.path().join(name);
@@ -184,7 +189,8 @@ impl Server {
         fs::write(at("config"), whole).unwrap();
         let fingerprint = fingerprint(&at("host.pub"));
         let command = ["-D", "-f", &format!("{path}/config"), "-E", &format!("{path}/log")].map(str::to_owned);
-        let command = [vec![sshd.display().to_string()], command.to_vec()].concat();
+        let wrapper: Vec<String> = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        let command = [wrapper, vec![sshd.display().to_string()], command.to_vec()].concat();
         Some(Self { dir, port, fingerprint, command, child: None }.started())
     }
 
@@ -236,6 +242,11 @@ impl Server {
             let _ = child.wait();
             below.into_iter().for_each(kill);
         }
+    }
+
+    /// What runs under it.
+    pub(crate) fn running(&self) -> Vec<u32> {
+        descendants(self.child.as_ref().unwrap().id())
     }
 
     /// Ends the connections that are open, and nothing that runs on them.
@@ -405,5 +416,5 @@ impl Drop for User {
 
 /// An OpenSSH server for a [`User`], with its own `authorized_keys`.
 pub(crate) fn server_for_users(config: &str) -> Option<Server> {
-    Server::openssh_with(&format!("{config}\nAuthorizedKeysFile .ssh/authorized_keys"), false)
+    Server::openssh_with(&format!("{config}\nAuthorizedKeysFile .ssh/authorized_keys"), false, &[])
 }

@@ -5,11 +5,13 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     analysis::logs::LogMiner,
     host::ReadOnlyHost,
-    model::{Command, Facts, Timestamp},
+    model::{Ask, Command, Facts, Timestamp},
 };
 
 /// Files that are followed at most.
 const MAX_FILES: usize = 24;
+/// How long it may take to say what kind of file one is.
+const KIND_WITHIN: Duration = Duration::from_secs(10);
 /// Fields of the journal that tell something; a record has some thirty, and its time always.
 const FIELDS: &str = "--output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER,_PID,_TRANSPORT";
 
@@ -30,7 +32,7 @@ pub(super) struct Source {
 }
 
 /// All sources, in the order of the evidence: journal or kernel, then files by name; and what can't be read.
-pub(super) fn of(host: &ReadOnlyHost, named: &[String], history: Duration) -> (Vec<Source>, Vec<String>) {
+pub(super) async fn of(host: &ReadOnlyHost, named: &[String], history: Duration) -> (Vec<Source>, Vec<String>) {
     let facts = host.facts();
     let elevate = facts.sudo && !facts.root && host.capabilities().elevate;
     let source = |name: &str, kind, argv: &[&str]| {
@@ -42,17 +44,34 @@ pub(super) fn of(host: &ReadOnlyHost, named: &[String], history: Duration) -> (V
         let since = format!("--since=-{}s", history.as_secs());
         let argv = ["journalctl", "-o", "json", FIELDS, "--all", "-f", "-n", "2000", &since, "--no-pager"];
         sources.push(source("journald", Kind::Journal, &argv));
-    } else if facts.live && (facts.root || elevate || facts.tools.contains("kmsg")) {
+    } else if facts.live && facts.uptime_s > 0.0 && (facts.root || elevate || facts.tools.contains("kmsg")) {
+        // Its times count from the boot, so without the uptime nothing tells what is new in it.
         sources.push(source("kernel", Kind::Kernel, &["cat", "/dev/kmsg"]));
     }
-    let (files, refused) = files(facts, named);
+    let (files, mut refused) = files(facts, named);
     for file in files {
+        if facts.live && named.contains(&file) {
+            let kind = Command { elevate, ..Command::new(["stat", "-L", "-c", "%F", "--", &file]) };
+            if let Some(kind) = irregular(host, kind).await {
+                refused.push(format!("{}: not read, as it is a {kind}, not a regular file", file.escape_debug()));
+                continue;
+            }
+        }
         sources.push(match facts.live {
             true => source(&file, Kind::File, &["tail", "-n", "1000", "-F", &file]),
             false => source(&file, Kind::File, &["cat", &file]),
         });
     }
     (sources, refused)
+}
+
+/// What kind of file it is, where that is known and none that may be read: a pipe loses what is read from it, and some
+/// devices never end. What is not there yet may still come.
+async fn irregular(host: &ReadOnlyHost, stat: Command) -> Option<String> {
+    let (_, answer) = host.ask(Ask::Run(stat), KIND_WITHIN).await.ok()?;
+    let kind = answer.stdout.trim();
+    let is_known = answer.end.is_success() && !kind.is_empty();
+    (is_known && !kind.starts_with("regular")).then(|| kind.escape_debug().to_string())
 }
 
 /// The files to read, sorted; named ones come before known ones when there are too many.

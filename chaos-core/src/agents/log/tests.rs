@@ -126,6 +126,38 @@ async fn a_source_that_fails_is_a_gap_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn what_never_ends_or_loses_what_is_read_is_not_read() {
+    let (evidence, events) = collect(
+        facts(true, true, &[]),
+        &["/dev/zero", "/run/pipe", "/srv/app.log"],
+        vec![
+            ("journalctl -o json", vec![], End::Stopped),
+            ("stat -L -c %F -- /dev/zero", vec![(0, b"character special file\n")], End::Exited(0)),
+            ("stat -L -c %F -- /run/pipe", vec![(0, b"fifo\n")], End::Exited(0)),
+            ("stat -L -c %F -- /srv/app.log", vec![(0, b"regular empty file\n")], End::Exited(0)),
+            ("tail -n 1000 -F /srv/app.log", vec![(0, b"one line\n")], End::Stopped),
+        ],
+    )
+    .await;
+    assert_eq!(evidence.iter().map(|e| e.source.as_str()).collect::<Vec<_>>(), ["journald", "/srv/app.log"]);
+    let said: Vec<&str> = events.iter().filter(|(k, _)| *k == EventType::Error).map(|(_, c)| c.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "/dev/zero: not read, as it is a character special file, not a regular file",
+            "/run/pipe: not read, as it is a fifo, not a regular file",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_an_uptime_nothing_tells_when_the_kernel_spoke() {
+    let script = vec![("cat /dev/kmsg", vec![(0, &b"3,1,90000000,-;Out of memory\n"[..])], End::Stopped)];
+    let (evidence, _) = collect(Facts { uptime_s: 0.0, ..facts(true, false, &[]) }, &[], script).await;
+    assert!(evidence.is_empty());
+}
+
+#[tokio::test]
 async fn without_a_journal_the_kernel_is_followed_and_its_times_count_from_boot() {
     let script = vec![("cat /dev/kmsg", vec![(0, &b"3,1,90000000,-;Out of memory\n"[..])], End::Stopped)];
     let (evidence, _) = collect(facts(true, false, &[]), &[], script).await;

@@ -99,6 +99,12 @@ async fn sample(host: &ReadOnlyHost, over: &Notify) -> Source {
         }
     }
     let (frames, processes) = (sampler.frames(), sampler.processes());
+    if frames == 0 && source.failures.is_empty() {
+        let said = String::from_utf8_lossy(&stderr);
+        let said = said.lines().find(|l| !l.trim().is_empty()).unwrap_or("/proc can't be read there");
+        let why = format!("not one sample in the whole time: {}", said.escape_debug());
+        source.failures.push((source.span.clone(), Error::new(ErrorKind::Unsupported, why)));
+    }
     source.series = sampler.finish();
     source.summary = format!("{} series, {frames} samples, {processes} processes", source.series.len());
     source

@@ -218,6 +218,16 @@ async fn nothing_at_all_is_an_error() {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::NotRecorded);
 }
 
+/// As on a host whose `/proc` is hidden.
+#[tokio::test]
+async fn a_sampler_without_a_sample_is_an_error() {
+    let host = host(live(), [sampler(b"", End::Stopped)]);
+    let result = Agent::<ReadOnlyHost, Vec<Evidence>>::run(&MetricsAgent::default(), &context(), &host).await;
+    let why = result.unwrap_err();
+    assert_eq!(why.kind(), ErrorKind::Unsupported);
+    assert!(why.to_string().contains("not one sample"), "{why}");
+}
+
 #[tokio::test]
 async fn a_replay_polls_as_often_as_was_recorded() {
     let get = Ask::HttpGet { port: 9100, path: "/metrics".into() };
@@ -225,7 +235,8 @@ async fn a_replay_polls_as_often_as_was_recorded() {
     let down = (Vec::new(), End::Failed(Error::new(ErrorKind::Unreachable, "connection refused")));
     let answers = vec![body(0), body(50), down, body(100), (b"torn".to_vec(), End::Stopped)];
     let host = host(live(), [(get, answers), sampler(b"", End::Stopped)]);
-    let evidence = collect(&MetricsAgent::new(Some((9100, "/metrics".into()))), &host).await;
+    let mut evidence = collect(&MetricsAgent::new(Some((9100, "/metrics".into()))), &host).await;
+    evidence.retain(|e| e.source != "/proc");
     let series: Vec<_> =
         evidence.iter().filter_map(|e| if let Body::Metric(s) = &e.body { Some(s) } else { None }).collect();
     let names: Vec<_> = series.iter().map(|s| (s.name.as_str(), s.values.len())).collect();
