@@ -124,9 +124,15 @@ impl ReadOnlyHost {
     /// Streams until the observation ends, which stops the command and lets what is left drain.
     ///
     /// # Errors
-    /// As [`ReadOnlyHost::ask`].
+    /// As [`ReadOnlyHost::ask`]; `Stopped` when the observation ends before the stream is open.
     pub async fn follow(&self, ask: Ask) -> Result<Reply> {
-        let mut reply = self.open(&ask, Duration::MAX, FOLLOW_BUFFER).await?;
+        let mut reply = tokio::select! {
+            biased;
+            reply = self.open(&ask, Duration::MAX, FOLLOW_BUFFER) => reply?,
+            () = self.0.window.wait() => {
+                return Err(Error::new(ErrorKind::Stopped, "the observation ended before the target answered"));
+            }
+        };
         self.0.opened.end();
         reply.window = Some(self.0.window.clone());
         Ok(reply)

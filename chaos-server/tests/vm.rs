@@ -189,7 +189,9 @@ fn reverts_itself(case: &Case) {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(vm.state(case.scenario), "running", "the fault outlives its coordinator");
-    assert_ne!(vm.ssh(case.witness), before, "the fault is there");
+    while vm.ssh(case.witness) == before {
+        assert!(started.elapsed() < Duration::from_secs(MAX_RUNTIME), "the fault never shows");
+    }
     // Half a minute more, for a machine that is emulated and slow to answer.
     while vm.state(case.scenario) != "idle" {
         assert!(started.elapsed() < Duration::from_secs(MAX_RUNTIME + 30), "the armed revert did not fire");

@@ -30,6 +30,8 @@ use crate::{
 const SPARE: Duration = Duration::from_secs(2);
 /// Bytes of standard error that are kept to say why a command failed.
 const MAX_STDERR: usize = 4096;
+/// How often a source is followed anew: a target that is away more often is not there.
+const MAX_AWAY: usize = 19;
 
 /// Collects logs and finds what is abnormal in them. One struct for both roles; register it for each.
 #[derive(Debug, Clone)]
@@ -115,7 +117,7 @@ impl Agent<Observation, Vec<Finding>> for LogAgent {
     }
 }
 
-/// A stream from its first to its last chunk.
+/// A source from its first to its last chunk.
 struct Followed {
     source: String,
     logs: Logs,
@@ -123,6 +125,8 @@ struct Followed {
     opened: bool,
     first: Option<Timestamp>,
     end: Option<Timestamp>,
+    /// From when until when it said nothing although it was asked, where it was asked again; and why.
+    away: Vec<Gap>,
     failed: Option<Error>,
     hint: Option<String>,
 }
@@ -134,7 +138,16 @@ impl Followed {
     }
 
     fn unopened(source: String) -> Self {
-        Self { source, logs: Logs::default(), opened: false, first: None, end: None, failed: None, hint: None }
+        Self {
+            source,
+            logs: Logs::default(),
+            opened: false,
+            first: None,
+            end: None,
+            away: Vec::new(),
+            failed: None,
+            hint: None,
+        }
     }
 }
 
@@ -145,11 +158,13 @@ struct Follower {
     stderr: Vec<u8>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
+    /// When the stream that is being read was first heard of.
+    heard: Option<Timestamp>,
 }
 
 impl Follower {
     fn new(source: Source, history: Duration) -> Self {
-        Self { source, history, miner: None, stderr: Vec::new(), first: None, last: None }
+        Self { source, history, miner: None, stderr: Vec::new(), first: None, last: None, heard: None }
     }
 
     async fn run(mut self, host: &ReadOnlyHost, until: Instant, tell: oneshot::Sender<Option<String>>) -> Followed {
@@ -162,11 +177,34 @@ impl Follower {
             }
         };
         let _ = tell.send(None);
-        let failed = self.read(&mut reply, host.facts(), until).await;
-        let end = reply.end().map(|(_, at)| at).or(self.last);
+        let mut failed = self.read(&mut reply, host.facts(), until).await;
+        let mut end = reply.end().map(|(_, at)| at).or(self.last);
+        let mut away = Vec::new();
+        while away.len() < MAX_AWAY
+            && let Some(why) = failed.take_if(|why| why.kind() == ErrorKind::Unreachable)
+        {
+            // The target was away. What was read stays; from here on there is what is new.
+            let resumed = self.source.resumed().map(|command| host.follow(Ask::Run(command)));
+            let back = match resumed {
+                Some(opening) => timeout_at(until, opening).await.ok().and_then(Result::ok),
+                None => None,
+            };
+            let Some(mut reply) = back else {
+                failed = Some(why);
+                break;
+            };
+            if let Some(miner) = &mut self.miner {
+                miner.cut();
+            }
+            self.heard = None;
+            failed = self.read(&mut reply, host.facts(), until).await;
+            let from = end.unwrap_or_default();
+            end = reply.end().map(|(_, at)| at).or(self.last);
+            away.push(Gap { span: from..self.heard.or(end).unwrap_or(from).max(from), why });
+        }
         let hint = String::from_utf8_lossy(&self.stderr).lines().find(|l| l.starts_with("Hint:")).map(str::to_owned);
         let logs = self.miner.map(LogMiner::finish).unwrap_or_default();
-        Followed { source: self.source.name, logs, opened: true, first: self.first, end, failed, hint }
+        Followed { source: self.source.name, logs, opened: true, first: self.first, end, away, failed, hint }
     }
 
     /// Reads to the end; gives why it ended before its time, if it did.
@@ -177,6 +215,7 @@ impl Follower {
             };
             let Some(chunk) = next else { break };
             self.first.get_or_insert(chunk.at);
+            self.heard.get_or_insert(chunk.at);
             self.last = Some(chunk.at);
             match chunk.stream {
                 Stream::Stdout => {
@@ -213,14 +252,15 @@ fn close(cx: &AgentContext, followed: Vec<Followed>) -> Vec<Evidence> {
         if let Some(hint) = &f.hint {
             cx.emit(EventType::Note, format!("{}: {}", f.source, hint.escape_debug()));
         }
-        if let (Some(why), true) = (&f.failed, f.opened) {
+        for why in f.away.iter().map(|gap| &gap.why).chain(f.failed.as_ref().filter(|_| f.opened)) {
             cx.emit(EventType::Error, format!("{}: {why}", f.source));
         }
         if f.opened {
             cx.emit(EventType::Evidence, format!("{}: {}", f.source, summary(&f.logs)));
         }
         let from = f.end.filter(|_| f.opened).unwrap_or(start);
-        let gaps = f.failed.map(|why| Gap { span: from..end.max(from), why }).into_iter().collect();
+        let last = f.failed.map(|why| Gap { span: from..end.max(from), why });
+        let gaps = f.away.into_iter().chain(last).collect();
         evidence.push(Evidence { source: f.source, body: Body::Logs(f.logs), gaps });
     }
     evidence

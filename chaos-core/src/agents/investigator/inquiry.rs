@@ -60,6 +60,8 @@ pub(super) struct Inquiry<'a> {
     cost_s: f64,
     steps: Vec<InvestigationStep>,
     limits: Vec<String>,
+    /// The target did not answer; each further question would only wait.
+    gone: bool,
 }
 
 impl<'a> Inquiry<'a> {
@@ -80,6 +82,7 @@ impl<'a> Inquiry<'a> {
             cost_s: 0.0,
             steps: Vec::new(),
             limits: Vec::new(),
+            gone: false,
         };
         inquiry.step("prior", "before anything was looked at");
         inquiry
@@ -203,7 +206,7 @@ impl<'a> Inquiry<'a> {
             }
             return false;
         }
-        self.done.len() < MAX_PROBES && self.cost_s < MAX_COST_S
+        !self.gone && self.done.len() < MAX_PROBES && self.cost_s < MAX_COST_S
     }
 
     fn limit(&mut self, text: String) {
@@ -320,6 +323,10 @@ impl<'a> Inquiry<'a> {
         let text = format!("{} `{ask}` {said}; nothing is concluded from it", probe.question);
         self.cx.emit_with(EventType::Probe, &text, serde_json::json!({ "probe": probe.id, "error": why }));
         self.limit(text);
+        if why.kind() == ErrorKind::Unreachable {
+            self.gone = true;
+            self.limit("the target did not answer, so nothing else was asked".into());
+        }
     }
 
     fn says(&self, fault: usize, probe: &Probe, present: Option<bool>, named: bool) -> String {

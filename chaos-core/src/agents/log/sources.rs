@@ -102,6 +102,15 @@ fn is_binary(file: &str) -> bool {
 }
 
 impl Source {
+    /// The command that goes on where this one broke off: only what is new, as what was read is not to be read twice.
+    /// `None` where that can't be told apart.
+    pub(super) fn resumed(&self) -> Option<Command> {
+        let lines = self.command.argv.iter().position(|word| word == "-n")? + 1;
+        let mut command = self.command.clone();
+        *command.argv.get_mut(lines)? = "0".to_owned();
+        Some(command)
+    }
+
     /// The miner for this stream, whose first piece came at `first`.
     pub(super) fn miner(&self, facts: &Facts, first: Timestamp, history: Duration) -> LogMiner {
         let miner = LogMiner::new(first);

@@ -151,6 +151,31 @@ async fn what_never_ends_or_loses_what_is_read_is_not_read() {
 }
 
 #[tokio::test]
+async fn a_source_whose_target_was_away_goes_on_with_what_is_new() {
+    let lost = || End::Failed(Error::new(ErrorKind::Unreachable, "the connection was lost"));
+    let (evidence, events) = collect(
+        facts(true, false, &["/var/log/a.log", "/var/log/b.log"]),
+        &[],
+        vec![
+            ("cat /dev/kmsg", vec![], lost()),
+            ("tail -n 1000 -F /var/log/a.log", vec![(0, b"one line\ntorn")], lost()),
+            ("tail -n 0 -F /var/log/a.log", vec![(9000, b"another line\n")], End::Stopped),
+            ("tail -n 1000 -F /var/log/b.log", vec![(0, b"one line\n")], lost()),
+        ],
+    )
+    .await;
+    assert_eq!(
+        evidence.iter().map(|e| e.source.as_str()).collect::<Vec<_>>(),
+        ["kernel", "/var/log/a.log", "/var/log/b.log"]
+    );
+    let texts: Vec<&str> = logs(&evidence[1]).lines.iter().map(|l| l.text.as_str()).collect();
+    assert_eq!(texts, ["one line", "torn", "another line"]);
+    assert_eq!(evidence.iter().map(|e| e.gaps.len()).collect::<Vec<_>>(), [1, 1, 1]);
+    let lost: Vec<_> = events.iter().filter(|(kind, _)| *kind == EventType::Error).collect();
+    assert_eq!(lost.len(), 3, "{events:?}");
+}
+
+#[tokio::test]
 async fn without_an_uptime_nothing_tells_when_the_kernel_spoke() {
     let script = vec![("cat /dev/kmsg", vec![(0, &b"3,1,90000000,-;Out of memory\n"[..])], End::Stopped)];
     let (evidence, _) = collect(Facts { uptime_s: 0.0, ..facts(true, false, &[]) }, &[], script).await;

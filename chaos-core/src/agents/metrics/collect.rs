@@ -20,6 +20,8 @@ use crate::{
 const POLL: Duration = Duration::from_secs(5);
 /// The most polls: a day of them. A replay does not wait between polls, so something must end them.
 const MAX_POLLS: usize = 20_000;
+/// How often the sampler is started at most: a target that is away this often is not there.
+const MAX_STREAMS: usize = 20;
 /// Bytes of one body or file that are read.
 const MAX_BODY: usize = 64 << 20;
 /// Bytes of standard error that are kept to say why.
@@ -63,7 +65,7 @@ impl MetricsAgent {
     }
 }
 
-/// Follows the sampler to the end of the window.
+/// Follows the sampler to the end of the window, anew where the target was away for a while.
 async fn sample(host: &ReadOnlyHost, over: &Notify) -> Source {
     let mut sampler = ProcSampler::new();
     let mut source = Source {
@@ -73,31 +75,52 @@ async fn sample(host: &ReadOnlyHost, over: &Notify) -> Source {
         span: None,
         summary: String::new(),
     };
-    let mut reply = match host.follow(Ask::run(["sh", "-c", SAMPLER])).await {
-        Ok(reply) => reply,
-        Err(why) => {
-            source.failures.push((None, why));
-            return source;
-        }
-    };
     let mut stderr = Vec::new();
-    while let Some(chunk) = reply.next().await {
-        match chunk.stream {
-            Stream::Stdout => {
-                source.span = Some(source.span.map_or(chunk.at, |s| s.start)..chunk.at);
-                sampler.push(chunk.at, &chunk.bytes);
+    // Since when the target has been away, until when that is known at least, and why.
+    let mut away: Option<(Range<Timestamp>, Error)> = None;
+    for _ in 0..MAX_STREAMS {
+        let mut reply = match host.follow(Ask::run(["sh", "-c", SAMPLER])).await {
+            Ok(reply) => reply,
+            // It was away until the end.
+            Err(_) if away.is_some() => {
+                over.notify_one();
+                break;
             }
-            Stream::Stderr => keep(&mut stderr, &chunk.bytes, MAX_STDERR),
+            Err(why) => {
+                source.failures.push((None, why));
+                return source;
+            }
+        };
+        while let Some(chunk) = reply.next().await {
+            match chunk.stream {
+                Stream::Stdout => {
+                    if let Some((span, why)) = away.take() {
+                        source.failures.push((Some(span.start..chunk.at), why));
+                        sampler.resume();
+                    }
+                    source.span = Some(source.span.map_or(chunk.at, |s| s.start)..chunk.at);
+                    sampler.push(chunk.at, &chunk.bytes);
+                }
+                Stream::Stderr => keep(&mut stderr, &chunk.bytes, MAX_STDERR),
+            }
+        }
+        let (end, at) = reply.end().expect("next returned None, which sets the end");
+        let from = source.span.as_ref().map_or(at, |s| s.end);
+        match end {
+            End::Stopped => {
+                over.notify_one();
+                break;
+            }
+            End::Failed(why) if why.kind() == ErrorKind::Unreachable => {
+                away.get_or_insert_with(|| (from..at, why.clone()));
+            }
+            end => {
+                source.failures.push((Some(from..at), why_ended(end, &stderr)));
+                break;
+            }
         }
     }
-    if let Some((end, at)) = reply.end() {
-        if matches!(end, End::Stopped) {
-            over.notify_one();
-        } else {
-            let from = source.span.as_ref().map_or(at, |s| s.end);
-            source.failures.push((Some(from..at), why_ended(end, &stderr)));
-        }
-    }
+    source.failures.extend(away.map(|(span, why)| (Some(span), why)));
     let (frames, processes) = (sampler.frames(), sampler.processes());
     if frames == 0 && source.failures.is_empty() {
         let said = String::from_utf8_lossy(&stderr);
@@ -131,8 +154,9 @@ async fn poll(host: &ReadOnlyHost, name: String, ask: Ask, over: &Notify) -> Sou
                 Err(why) => _ = failing.get_or_insert((source.span.as_ref().map(|s| s.end), why)),
             },
             Err(why) if why.kind() == ErrorKind::NotRecorded && !live => break,
+            Err(why) if why.kind() == ErrorKind::Stopped => break,
             // These stay as they are, however often one asks.
-            Err(why) if matches!(why.kind(), ErrorKind::Unsupported | ErrorKind::Refused | ErrorKind::Stopped) => {
+            Err(why) if matches!(why.kind(), ErrorKind::Unsupported | ErrorKind::Refused) => {
                 failing.get_or_insert((source.span.as_ref().map(|s| s.end), why));
                 break;
             }

@@ -2,6 +2,7 @@
 //! `analysis::proc` and `analysis::metrics`; here it is asked for, cited and put into words.
 
 mod artifact;
+mod away;
 mod collect;
 mod files;
 mod find;

@@ -218,6 +218,38 @@ async fn nothing_at_all_is_an_error() {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::NotRecorded);
 }
 
+/// Two halves of the same recording, with the connection lost in between and again at the end.
+#[tokio::test]
+async fn a_target_that_was_away_is_sampled_on_and_one_that_stays_away_is_a_finding() {
+    let text = include_str!("../../../tests/data/proc/idle.frames");
+    let (one, two) = text.split_at(text.len() / 2);
+    let lost = || End::Failed(Error::new(ErrorKind::Unreachable, "the connection broke"));
+    let ask = Ask::run(["sh", "-c", SAMPLER]);
+    for (answers, last, is_found) in [
+        (vec![(one.into(), lost())], 60_000, true),
+        (vec![(one.into(), lost()), (two.into(), End::Stopped)], 0, false),
+        (vec![(one.into(), lost()), (two.into(), lost())], 60_000, true),
+    ] {
+        let count = answers.len();
+        let host = host(live(), [(ask.clone(), answers)]);
+        let mut evidence = Ledger::default();
+        for one in collect(&MetricsAgent::default(), &host).await {
+            evidence.push(one);
+        }
+        let gaps = evidence.iter().map(|(_, e)| e.gaps.len()).sum::<usize>();
+        assert_eq!(gaps, if is_found { count } else { count - 1 });
+        let observed = Timestamp(0)..Timestamp(0);
+        let mut seen = Observation { facts: live(), baseline: None, observed, evidence };
+        let end = seen.series().filter_map(|(_, s)| s.at.last()).max().unwrap() + last;
+        seen.observed = Timestamp(0)..Timestamp(end);
+        let found = away::find(&seen);
+        assert_eq!(found.is_some(), is_found, "{found:?}");
+        if let Some(found) = found {
+            assert!(found.summary.contains("has not answered since") && found.summary.contains("connection broke"));
+        }
+    }
+}
+
 /// As on a host whose `/proc` is hidden.
 #[tokio::test]
 async fn a_sampler_without_a_sample_is_an_error() {

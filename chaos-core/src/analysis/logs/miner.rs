@@ -69,6 +69,14 @@ impl LogMiner {
         state.received = received_at;
     }
 
+    /// What comes next does not go on where this broke off: a line without its end is taken as it is.
+    pub fn cut(&mut self) {
+        let state = &mut self.state;
+        let received = state.received;
+        self.lines.finish(|line| state.line(received, line));
+        self.state.flush();
+    }
+
     /// Records so far, but for the last one, which may go on.
     #[must_use]
     pub fn records(&self) -> u64 {
@@ -78,10 +86,7 @@ impl LogMiner {
     /// Ends the stream.
     #[must_use]
     pub fn finish(mut self) -> Logs {
-        let state = &mut self.state;
-        let received = state.received;
-        self.lines.finish(|line| state.line(received, line));
-        self.state.flush();
+        self.cut();
         self.state.finish()
     }
 }

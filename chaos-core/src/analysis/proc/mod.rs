@@ -55,6 +55,7 @@ pub struct ProcSampler {
     first: Option<(Timestamp, f64)>,
     stamp: Timestamp,
     uptime: Option<f64>,
+    resumed: bool,
     ticks_per_second: f64,
     at: Vec<i64>,
     columns: Columns,
@@ -90,6 +91,15 @@ impl ProcSampler {
         if self.partial.len() <= MAX_LINE {
             self.partial.extend_from_slice(&rest[..rest.len().min(MAX_LINE + 1)]);
         }
+    }
+
+    /// What comes from here on is another sampler's output, on the same host, which may have been started anew: what
+    /// was torn off stays so.
+    pub fn resume(&mut self) {
+        self.partial.clear();
+        self.lines.clear();
+        self.uptime = None;
+        self.resumed = true;
     }
 
     /// How many whole frames were read.
@@ -142,8 +152,13 @@ impl ProcSampler {
         let lines = std::mem::take(&mut self.lines);
         let Some(uptime) = self.uptime.take() else { return };
         let (stamp, start) = *self.first.get_or_insert((self.stamp, uptime));
-        let at = Timestamp::from_millis(stamp.0.saturating_add(((uptime - start) * 1000.0).round() as i64)).0;
-        // Uptime never runs backwards; where it does the target was restarted and its counters began anew.
+        let mut at = Timestamp::from_millis(stamp.0.saturating_add(((uptime - start) * 1000.0).round() as i64)).0;
+        if std::mem::take(&mut self.resumed) && self.at.last().is_some_and(|last| at <= *last) {
+            // The host was started anew meanwhile.
+            self.first = Some((self.stamp, uptime));
+            at = self.stamp.0;
+        }
+        // Uptime never runs backwards on a host that runs.
         let since = match self.at.last() {
             Some(last) if at <= *last => return,
             Some(last) => Some((at - last) as f64 / 1000.0),

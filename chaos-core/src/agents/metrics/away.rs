@@ -1,0 +1,34 @@
+//! A target that no longer answers: what is left of an incident when its host dies or is cut off in the middle of it.
+//! Nothing else may be abnormal by then, and nobody would call it healthy.
+
+use crate::{
+    error::ErrorKind,
+    model::{Body, Citation, Finding, Observation, Signal},
+};
+
+/// The finding's name, for the catalogue.
+pub(super) const UNREACHABLE: &str = "target.unreachable";
+const SCORE: f64 = 0.9;
+
+/// A sample comes each second; one that is this late before the end is missing, in milliseconds.
+const LATE: i64 = 3000;
+
+/// The finding that the target went away and was not seen again, by what followed it without a pause.
+pub(super) fn find(seen: &Observation) -> Option<Finding> {
+    seen.evidence.iter().find_map(|(id, evidence)| {
+        let Body::Metric(series) = &evidence.body else { return None };
+        let gap = evidence.gaps.iter().rfind(|gap| gap.why.kind() == ErrorKind::Unreachable)?;
+        let rows = u32::try_from(series.at.len()).ok().filter(|rows| *rows > 0)?;
+        // An endpoint that is down is no host that is.
+        let is_followed = !evidence.source.starts_with("http");
+        let last = seen.series().filter(|(of, _)| seen.evidence.get(*of).is_some_and(|e| e.source == evidence.source));
+        let last = last.filter_map(|(_, series)| series.at.last()).max()?;
+        if !is_followed || seen.observed.end.0.saturating_sub(*last) < LATE {
+            return None;
+        }
+        let summary = format!("the target has not answered since {}: {}", gap.span.start.time_of_day(), gap.why);
+        let signal = Signal::Other { name: UNREACHABLE.into() };
+        let finding = Finding::new(signal, summary, [Citation { evidence: id, rows: rows - 1..rows }]);
+        Some(Finding { score: SCORE, onset: Some(gap.span.start), ..finding })
+    })
+}
