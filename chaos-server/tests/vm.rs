@@ -36,8 +36,12 @@ impl Vm {
 
     /// `chaos-handler COMMAND… --target …`, with nothing of this machine's user around it.
     fn command(&self, args: &[&str]) -> Command {
+        self.command_on(&self.name, args)
+    }
+
+    fn command_on(&self, target: &str, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chaos-handler"));
-        command.args(args).args(["--target", &self.name, "--ssh-config"]).arg(&self.ssh_config);
+        command.args(args).args(["--target", target, "--ssh-config"]).arg(&self.ssh_config);
         command.current_dir(self.place.path()).env("HOME", self.place.path()).env_remove("SSH_AUTH_SOCK");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -108,7 +112,7 @@ impl Drop for Vm {
 }
 
 /// The machine is emulated, so everything takes longer than elsewhere.
-const WINDOWS: [&str; 6] = ["--yes", "--baseline", "30", "--observe", "40", "--max-runtime"];
+const WINDOWS: [&str; 7] = ["--yes", "--json", "--baseline", "25", "--observe", "30", "--max-runtime"];
 
 /// A fault of ours, and what a right diagnosis of it says.
 struct Case {
@@ -166,7 +170,7 @@ const DB_CONN_EXHAUST: Case = Case {
 fn is_named(case: &Case) {
     let vm = Vm::new();
     let before = vm.ssh(case.witness);
-    let args = [&[case.scenario], case.set, &WINDOWS, &["200", "--json"]].concat();
+    let args = [&[case.scenario], case.set, &WINDOWS, &["200"]].concat();
     let incident = vm.answer(case.scenario, &args);
     let diagnosis = &incident["diagnosis"];
     assert_eq!(diagnosis["fault"], case.fault, "{:#}", diagnosis["steps"]);
@@ -180,10 +184,10 @@ fn is_named(case: &Case) {
 
 /// SIGKILL of the coordinator while the fault is there: the target reverts by itself, within the max runtime.
 fn reverts_itself(case: &Case) {
-    const MAX_RUNTIME: u64 = 60;
+    const MAX_RUNTIME: u64 = 45;
     let vm = Vm::new();
     let before = vm.ssh(case.witness);
-    let limits = ["--yes", "--baseline", "1", "--observe", "300", "--duration", "60", "--max-runtime", "60", "--json"];
+    let limits = ["--yes", "--baseline", "1", "--observe", "300", "--duration", "45", "--max-runtime", "45", "--json"];
     let mut child = vm.with_fault(&[&[case.scenario], case.set, &limits].concat());
     let started = Instant::now();
     child.kill().unwrap();
@@ -228,13 +232,16 @@ vm_tests! {
     service_kill_reverts_itself: reverts_itself(SERVICE_KILL);
     db_conn_exhaust_reverts_itself: reverts_itself(DB_CONN_EXHAUST);
     a_fault_that_cuts_our_own_connection_is_reverted_and_proven: cut_off();
+    a_fault_is_gone_after_its_host_died_and_came_back: host_died();
+    a_user_who_may_sudo_injects_and_reverts: sudoer();
+    a_clock_that_is_hours_off_is_said: clock_off();
     chaos_needs_a_machine_that_is_fair_game: fair_game();
     scripts_are_installed_verified_and_looked_at: scripts();
 }
 
 fn healthy() {
     let vm = Vm::new();
-    let incident = vm.answer("healthy", &["--baseline", "30", "--observe", "40", "--json"]);
+    let incident = vm.answer("healthy", &["--baseline", "25", "--observe", "30", "--json"]);
     assert_eq!(incident["diagnosis"]["verdict"], "healthy", "{:#}", incident["findings"]);
     assert!(incident["diagnosis"]["confidence"].as_f64().unwrap() >= 0.8);
     assert!(incident["plans"][0]["actions"].as_array().unwrap().is_empty());
@@ -248,6 +255,64 @@ fn cut_off() {
     eprintln!("{}{}", String::from_utf8_lossy(&ran.stderr), String::from_utf8_lossy(&ran.stdout));
     assert_eq!(vm.incident()["injection"]["recovery"]["state"], "proven", "{:#}", vm.incident()["injection"]);
     assert_eq!(vm.ssh(NET_LATENCY.witness).trim(), "0");
+}
+
+/// What fills the disk would still be there after a reboot: it is the boot that reverts, and we wait for it.
+fn host_died() {
+    let vm = Vm::new();
+    let limits = ["--yes", "--json", "--baseline", "3", "--observe", "10", "--duration", "150", "--max-runtime", "160"];
+    let child = vm.with_fault(&[&["disk_fill"], limits.as_slice()].concat());
+    vm.ssh("sync");
+    // At once, as by a power cut, so it cannot answer any more.
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(&vm.ssh_config).args(["-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=2", &vm.name]);
+    let cut = ssh.arg("echo b >/proc/sysrq-trigger").stdin(Stdio::null()).output().unwrap();
+    assert!(!cut.status.success(), "{cut:?}");
+    let ran = child.wait_with_output().unwrap();
+    let incident = vm.incident();
+    assert_eq!(incident["injection"]["recovery"]["state"], "proven", "{:#}", incident["injection"]);
+    assert_eq!(ran.status.code(), Some(0));
+    assert_ne!(incident["diagnosis"]["verdict"], "healthy", "{:#}", incident["diagnosis"]);
+    assert_eq!(vm.ssh(DISK_FILL.witness).trim(), "0");
+    assert_eq!(vm.state("disk_fill"), "idle");
+    let uptime: f64 = vm.ssh("cut -d' ' -f1 /proc/uptime").trim().parse().unwrap();
+    assert!(uptime < 600.0, "it was started anew: {uptime}");
+}
+
+fn sudoer() {
+    let vm = Vm::new();
+    let limits = ["--yes", "--json", "--baseline", "3", "--observe", "10", "--max-runtime", "100"];
+    let target = format!("sre-demo@{}", vm.name);
+    let ran = vm.command_on(&target, &[&["run", "cpu_spike"], limits.as_slice()].concat()).output().unwrap();
+    eprintln!("{}{}", String::from_utf8_lossy(&ran.stderr), String::from_utf8_lossy(&ran.stdout));
+    assert_eq!(ran.status.code(), Some(0));
+    let incident = vm.incident();
+    let facts = &incident["observation"]["facts"];
+    assert_eq!((&facts["root"], &facts["sudo"], &facts["journald"]), (&false.into(), &true.into(), &true.into()));
+    assert_eq!(incident["injection"]["recovery"]["state"], "proven", "{:#}", incident["injection"]);
+    assert_eq!(vm.state("cpu_spike"), "idle");
+}
+
+fn clock_off() {
+    let vm = Vm::new();
+    vm.ssh("date -s '3 hours ago'; logger by the wrong clock");
+    let ran = vm.run(&["run", "--observe", "8", "--json"]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    vm.ssh(&format!("date -s @{now}"));
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let incident = vm.incident();
+    let facts = &incident["observation"]["facts"];
+    let ahead = facts["clock_ahead_s"].as_f64().unwrap();
+    assert!((-10_810.0..-10_790.0).contains(&ahead), "{ahead}");
+    assert!(facts["limits"].to_string().contains("s behind ours"), "{facts:#}");
+    // Its own times are read as if its clock were right.
+    let observed = incident["observation"]["observed"]["start"].as_str().unwrap();
+    let observed = chaos_core::model::Timestamp::parse(observed).unwrap();
+    let journal = incident["observation"]["evidence"].as_array().unwrap().iter().filter(|e| e["source"] == "journald");
+    let mut lines = journal.flat_map(|e| e["body"]["lines"].as_array().unwrap());
+    let logged = lines.find(|l| l["text"].as_str().unwrap().contains("by the wrong clock")).unwrap();
+    let logged = chaos_core::model::Timestamp::parse(logged["at"].as_str().unwrap()).unwrap();
+    assert!((logged.0 - observed.0).abs() < 600_000, "{logged:?} {observed:?}");
 }
 
 fn fair_game() {

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 const HELP: &str = "cargo xtask <command>
 
-  test       all tests of the workspace, the examples, and the shell scripts' own
-  e2e        the tests on a virtual machine, real faults over SSH: all, or those whose names contain the words given
+  test       all tests: of the workspace, of the shell scripts, and on a virtual machine
+  e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core
   bench      the measurements that README quotes, each printed with its machine
   examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, process::Command};
 
+use crate::e2e;
+
 pub(crate) type Done = Result<(), String>;
 
 /// The workspace's folder.
@@ -29,7 +31,8 @@ pub(crate) fn run(command: &mut Command) -> Done {
 }
 
 pub(crate) fn test() -> Done {
-    run(command("cargo").args(["test", "--workspace", "--all-features", "--locked"]))
+    run(command("cargo").args(["test", "--workspace", "--all-features", "--locked"]))?;
+    e2e::test_where_possible()
 }
 
 pub(crate) fn lint() -> Done {

@@ -62,7 +62,7 @@ as_root() {
 }
 
 # The host's own Debian sources for our suite, since they may be a mirror near by. None on other systems:
-# mmdebstrap then takes deb.debian.org.
+# mmdebstrap then takes Debian's own.
 host_sources() {
   apt-get indextargets --format "deb \$(REPO_URI) \$(RELEASE) \$(COMPONENT)|\$(CODENAME)" \
     'Created-By: Packages' 'Origin: Debian' 2>/dev/null |

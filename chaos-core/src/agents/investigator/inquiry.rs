@@ -35,6 +35,8 @@ const MAX_PROBES: usize = 12;
 const MAX_COST_S: f64 = 60.0;
 /// Probes that only name the culprit, once the fault is clear.
 const MAX_NAMING: usize = 3;
+/// Questions in a row without an answer after which the target counts as gone; one that can't be reached does at once.
+const GONE: u32 = 2;
 /// Abnormalities without a symptom that are counted; beyond, they say nothing new.
 const MAX_STRAYS: usize = 3;
 
@@ -60,8 +62,8 @@ pub(super) struct Inquiry<'a> {
     cost_s: f64,
     steps: Vec<InvestigationStep>,
     limits: Vec<String>,
-    /// The target did not answer; each further question would only wait.
-    gone: bool,
+    /// How many questions in a row the target left unanswered; each further one would only wait.
+    unanswered: u32,
 }
 
 impl<'a> Inquiry<'a> {
@@ -82,7 +84,7 @@ impl<'a> Inquiry<'a> {
             cost_s: 0.0,
             steps: Vec::new(),
             limits: Vec::new(),
-            gone: false,
+            unanswered: 0,
         };
         inquiry.step("prior", "before anything was looked at");
         inquiry
@@ -206,7 +208,7 @@ impl<'a> Inquiry<'a> {
             }
             return false;
         }
-        !self.gone && self.done.len() < MAX_PROBES && self.cost_s < MAX_COST_S
+        self.unanswered < GONE && self.done.len() < MAX_PROBES && self.cost_s < MAX_COST_S
     }
 
     fn limit(&mut self, text: String) {
@@ -300,6 +302,7 @@ impl<'a> Inquiry<'a> {
             }
             self.limit(format!("{} `{ask}` did not end ({why}); what it had found by then counts", probe.question));
         }
+        self.unanswered = 0;
         let present = probe.reading.as_ref().map(|r| reading::is_present(r, &answer));
         let named = probe.names.as_ref().filter(|_| present != Some(false)).and_then(|n| reading::named(n, &answer));
         if let Some(named) = named.clone() {
@@ -323,8 +326,12 @@ impl<'a> Inquiry<'a> {
         let text = format!("{} `{ask}` {said}; nothing is concluded from it", probe.question);
         self.cx.emit_with(EventType::Probe, &text, serde_json::json!({ "probe": probe.id, "error": why }));
         self.limit(text);
-        if why.kind() == ErrorKind::Unreachable {
-            self.gone = true;
+        self.unanswered += match why.kind() {
+            ErrorKind::Unreachable => GONE,
+            ErrorKind::Deadline => 1,
+            _ => 0,
+        };
+        if self.unanswered >= GONE {
             self.limit("the target did not answer, so nothing else was asked".into());
         }
     }

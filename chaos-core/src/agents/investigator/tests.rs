@@ -119,6 +119,18 @@ async fn what_a_search_found_before_its_time_was_up_counts_and_what_it_did_not_f
 }
 
 #[tokio::test]
+async fn a_target_that_leaves_two_questions_unanswered_is_not_asked_a_third() {
+    let asked = |d: &Diagnosis| d.limits.iter().filter(|l| l.contains("nothing is concluded from it")).count();
+    let d = diagnose(&case(full(), &[("", "", CUT)])).await;
+    assert_eq!(asked(&d), 2, "{:?}", d.limits);
+    assert!(d.limits.iter().any(|l| l.contains("nothing else was asked")), "{:?}", d.limits);
+    // One that is only slow to answer is.
+    let d =
+        diagnose(&case(full(), &[("find / -xdev", "", CUT), ("du -xk", "900000\t/var/log\n", 0), ("", "", CUT)])).await;
+    assert!(asked(&d) >= 2, "{:?}", d.limits);
+}
+
+#[tokio::test]
 async fn load_within_capacity_gets_no_wrong_name() {
     let findings = vec![
         metric("system.cpu.utilization", "", Change::LevelUp, 0.5),
