@@ -126,9 +126,17 @@ impl ReadOnlyHost {
     /// # Errors
     /// As [`ReadOnlyHost::ask`]; `Stopped` when the observation ends before the stream is open.
     pub async fn follow(&self, ask: Ask) -> Result<Reply> {
+        self.follow_within(ask, Duration::MAX).await
+    }
+
+    /// The same for what ends by itself, which may take `within`.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyHost::follow`].
+    pub async fn follow_within(&self, ask: Ask, within: Duration) -> Result<Reply> {
         let mut reply = tokio::select! {
             biased;
-            reply = self.open(&ask, Duration::MAX, FOLLOW_BUFFER) => reply?,
+            reply = self.open(&ask, within, FOLLOW_BUFFER) => reply?,
             () = self.0.window.wait() => {
                 return Err(Error::new(ErrorKind::Stopped, "the observation ended before the target answered"));
             }

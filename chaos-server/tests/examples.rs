@@ -11,10 +11,13 @@ use std::{
 };
 
 /// What each recorded incident is about.
-const INCIDENTS: [(&str, &str); 4] = [
+const INCIDENTS: [(&str, &str); 7] = [
     ("cpu_spike", "cpu_saturation"),
     ("memory_leak", "memory_leak"),
     ("disk_fill", "disk_space"),
+    ("net_latency", "network_latency"),
+    ("service_kill", "service_down"),
+    ("db_conn_exhaust", "db_connections_exhausted"),
     ("healthy", "healthy"),
 ];
 

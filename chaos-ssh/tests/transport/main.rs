@@ -4,6 +4,7 @@
 
 mod conforms;
 mod files;
+mod hostile;
 mod hosts;
 mod life;
 mod logins;

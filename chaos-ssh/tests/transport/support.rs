@@ -158,6 +158,7 @@ impl Server {
     }
 
     /// The same, started by another program, whose arguments the server's command is put behind.
+    #[allow(dead_code, reason = "for the tests of the binary, which include this file")]
     pub(crate) fn openssh_in(wrapper: &[&str]) -> Option<Self> {
         Self::openssh_with("", true, wrapper)
     }
@@ -245,6 +246,7 @@ impl Server {
     }
 
     /// What runs under it.
+    #[allow(dead_code, reason = "for the tests of the binary, which include this file")]
     pub(crate) fn running(&self) -> Vec<u32> {
         descendants(self.child.as_ref().unwrap().id())
     }

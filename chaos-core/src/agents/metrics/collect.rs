@@ -18,6 +18,8 @@ use crate::{
 
 /// How often the endpoint is asked.
 const POLL: Duration = Duration::from_secs(5);
+/// How long it may take to answer.
+const POLL_WITHIN: Duration = Duration::from_secs(10);
 /// The most polls: a day of them. A replay does not wait between polls, so something must end them.
 const MAX_POLLS: usize = 20_000;
 /// How often the sampler is started at most: a target that is away this often is not there.
@@ -187,7 +189,7 @@ async fn poll(host: &ReadOnlyHost, name: String, ask: Ask, over: &Notify) -> Sou
 
 /// One body and when it ended; `None` when the window ended meanwhile.
 async fn scrape(host: &ReadOnlyHost, ask: &Ask) -> Result<Option<(String, Timestamp)>> {
-    let reply = host.follow(ask.clone()).await?;
+    let reply = host.follow_within(ask.clone(), POLL_WITHIN).await?;
     let (body, end, at, _) = whole(reply).await?;
     match end {
         End::Stopped => Ok(None),
