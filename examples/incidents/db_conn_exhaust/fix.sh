@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# NOT EXECUTED. A proposal for a person to review; nothing in it has been run.
+#
+# Incident:   inc-20261124-001
+# Generated:  2026-11-24T11:02:20.151Z
+# Diagnosis:  A client holds all connections of a database (91 %)
+# Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
+# Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
+# Plan hash:  sha256 99c8d6c1d0c7fb3d399f37627deae2af47340b7a805147f1e19590ce7d033461
+#
+# How to run: read it, copy it to the target, then as root: bash fix.sh
+#
+# Names of processes and files are meant letter by letter:
+# shellcheck disable=SC2016
+
+set -euo pipefail
+
+say() { printf '%s\n' "$*" >&2; }
+
+# within SECONDS COMMAND...: tries once a second until it succeeds.
+within() {
+  local left=$1
+  shift
+  until "$@"; do
+    if ((left <= 0)); then return 1; fi
+    left=$((left - 1))
+    sleep 1
+  done
+}
+
+# prints TEXT COMMAND...: it prints exactly this, white space at both ends aside.
+prints() {
+  local want=$1 got
+  shift
+  got=$("$@" 2>/dev/null) || true
+  got="${got#"${got%%[![:space:]]*}"}"
+  got="${got%"${got##*[![:space:]]}"}"
+  [[ $got == "$want" ]]
+}
+
+fails() { ! "$@" >/dev/null 2>&1; }
+
+# 1. Ask psql to end
+# Target:   psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
+# Why:      This process holds the connections and no service manager looks after it. The server rolls its open transactions back.
+# Downtime: what this process does ends
+action_1() {
+  say '1. Ask psql to end'
+  within 0 prints psql ps -o 'comm=' -p 928 || { say 'does not hold, so nothing is done: process 928 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 930 || { say 'does not hold, so nothing is done: process 930 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 932 || { say 'does not hold, so nothing is done: process 932 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 934 || { say 'does not hold, so nothing is done: process 934 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 936 || { say 'does not hold, so nothing is done: process 936 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 938 || { say 'does not hold, so nothing is done: process 938 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 942 || { say 'does not hold, so nothing is done: process 942 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 944 || { say 'does not hold, so nothing is done: process 944 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 946 || { say 'does not hold, so nothing is done: process 946 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 948 || { say 'does not hold, so nothing is done: process 948 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 952 || { say 'does not hold, so nothing is done: process 952 is still psql'; return 1; }
+  within 0 prints psql ps -o 'comm=' -p 954 || { say 'does not hold, so nothing is done: process 954 is still psql'; return 1; }
+  kill -TERM 928 930 932 934 936 938 942 944 946 948 952 954 || return 2
+  within 10 fails kill -0 928 || { say 'not reached: process 928 is gone'; return 2; }
+  within 10 fails kill -0 930 || { say 'not reached: process 930 is gone'; return 2; }
+  within 10 fails kill -0 932 || { say 'not reached: process 932 is gone'; return 2; }
+  within 10 fails kill -0 934 || { say 'not reached: process 934 is gone'; return 2; }
+  within 10 fails kill -0 936 || { say 'not reached: process 936 is gone'; return 2; }
+  within 10 fails kill -0 938 || { say 'not reached: process 938 is gone'; return 2; }
+  within 10 fails kill -0 942 || { say 'not reached: process 942 is gone'; return 2; }
+  within 10 fails kill -0 944 || { say 'not reached: process 944 is gone'; return 2; }
+  within 10 fails kill -0 946 || { say 'not reached: process 946 is gone'; return 2; }
+  within 10 fails kill -0 948 || { say 'not reached: process 948 is gone'; return 2; }
+  within 10 fails kill -0 952 || { say 'not reached: process 952 is gone'; return 2; }
+  within 10 fails kill -0 954 || { say 'not reached: process 954 is gone'; return 2; }
+}
+
+if action_1; then :; else
+  status=$?
+  exit "$status"
+fi
