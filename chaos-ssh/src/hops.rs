@@ -27,6 +27,7 @@ use crate::{
     control::Pulse,
     known_hosts::{KnownHosts, Verdict},
     login,
+    prompt::Prompt,
     route::{Hop, NewHosts, Route},
     secrets::Secrets,
 };
@@ -141,7 +142,7 @@ async fn reach(
     let exchanged = match before {
         None => {
             let stream = timeout(limit, dial(hop)).await.map_err(|_| too_slow("connect", limit))??;
-            exchange(config, stream, watch, limit).await
+            exchange(config, Prompt::new(stream), watch, limit).await
         }
         Some(before) => {
             let jump = before.handle.channel_open_direct_tcpip(hop.host.clone(), u32::from(hop.port), "127.0.0.1", 0);

@@ -22,6 +22,7 @@ mod keys;
 pub mod known_hosts;
 mod login;
 mod nonce;
+mod prompt;
 mod put;
 pub mod route;
 pub mod secrets;
