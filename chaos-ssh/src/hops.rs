@@ -138,7 +138,7 @@ async fn reach(
     let known = if hop.pinned.is_empty() { Some(Arc::new(known_hosts(hop).await?)) } else { None };
     let config = Arc::new(config(hop, is_target, known.as_deref()));
     let lost = Arc::new(Lost::default());
-    let watch = Watch { hop: hop.clone(), index, known, accepted: accepted.clone(), lost: lost.clone() };
+    let watch = Watch { hop: Box::new(hop.clone()), index, known, accepted: accepted.clone(), lost: lost.clone() };
     let exchanged = match before {
         None => {
             let stream = timeout(limit, dial(hop)).await.map_err(|_| too_slow("connect", limit))??;
@@ -312,7 +312,8 @@ impl From<russh::Error> for Broken {
 
 /// Judges the host's key, and notes why a connection ends.
 pub(crate) struct Watch {
-    hop: Hop,
+    /// Boxed, as the library holds this several times over.
+    hop: Box<Hop>,
     index: usize,
     known: Option<Arc<KnownHosts>>,
     accepted: Arc<Accepted>,
