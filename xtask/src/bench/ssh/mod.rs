@@ -27,23 +27,25 @@ const WITHOUT_CHACHA: &[&str] = &["paramiko"];
 
 const NOTES: &str = "\
 Each number is the median of all samples; behind it, in how many times our time or memory it is.
-- All clients: an ed25519 key, the host key from known_hosts, TCP on 127.0.0.1, one server process
-  with `MaxStartups 2000`, `MaxSessions 1000`, `LoginGraceTime 0` and an empty home. The command is `/bin/true`.
-- russh alone is the floor: the same library without what we put around it (the shell that ends what runs there
-  when we are gone, start-up noise, output limits, OpenSSH's rules for host keys): `channel_open_session`, `exec`, read to the end.
-- connect: TCP to the exit code of the command. ssh is a process each time. Ours starts the shell that ends commands,
-  so it runs two commands for their one.
+- All clients: an ed25519 key, the host key from known_hosts, TCP on 127.0.0.1, one server process with
+  `MaxStartups 2000`, `MaxSessions 1000`, `LoginGraceTime 0` and an empty home. The command is `/bin/true`.
+- russh alone is the floor: the library that ours is built on, by `channel_open_session`, `exec` and reading to the
+  end, without what we put around it: the shell on the target that ends what runs there when we are gone, start-up
+  noise, the check for the program, output limits, OpenSSH's rules for host keys.
+- connect: from TCP to the exit code of the command; ssh is a process each time. Ours starts the shell first, so it runs
+  two commands for their one; it has the first bytes acknowledged at once, for which the server lets others wait 40 ms.
 - exec, stdout: on an open connection, for ssh by ControlMaster and a process each. ssh writes to /dev/null, the others
   count bytes.
 - connections: at most 50 logins at a time; all are open until the last has run its command. Memory is the peak of the
-  resident set of the client (VmHWM), for ssh the sum over its processes, in brackets with what they share counted once.
+  client's resident set (VmHWM), for ssh the sum over its processes, in brackets with what they share counted once.
 ";
 
 pub(super) fn all() -> Done {
     let peers = peers::ready()?;
     let (gcm, chacha) = (Server::start(GCM)?, Server::start(CHACHA)?);
     println!("{}", machine());
-    println!("server: {}, {KEX}, {GCM} where no other cipher is named", gcm.version);
+    let shell = std::env::var("SHELL").unwrap_or_default();
+    println!("server: {}, {KEX}, {GCM} where no other cipher is named, login shell {shell}", gcm.version);
     for peer in &peers {
         println!("{}: {}", peer.name, peer.version);
     }
