@@ -27,9 +27,9 @@ use crate::{
     control::Pulse,
     known_hosts::{KnownHosts, Verdict},
     login,
-    prompt::Prompt,
     route::{Hop, NewHosts, Route},
     secrets::Secrets,
+    wire::Wire,
 };
 
 /// An interval of zero in the configuration is ssh's own default; a host that is gone should be noticed here.
@@ -142,7 +142,7 @@ async fn reach(
     let exchanged = match before {
         None => {
             let stream = timeout(limit, dial(hop)).await.map_err(|_| too_slow("connect", limit))??;
-            exchange(config, Prompt::new(stream), watch, limit).await
+            exchange(config, Wire::new(stream), watch, limit).await
         }
         Some(before) => {
             let jump = before.handle.channel_open_direct_tcpip(hop.host.clone(), u32::from(hop.port), "127.0.0.1", 0);

@@ -7,7 +7,7 @@
 //! - [`Ssh`]: the [`Transport`](chaos_core::transport::Transport).
 //!
 //! Inside, bottom first: `shell` (quoting, and what stands before a command's output), `slots` (how many sessions a
-//! server allows), `keys` and `login` (who we are), `prompt` (TCP), `hops` (key exchange, host keys, jump hosts), `control`
+//! server allows), `keys` and `login` (who we are), `wire` (TCP), `hops` (key exchange, host keys, jump hosts), `control`
 //! (the shell on the target that says what it is and ends commands), `connection` (all of these, for one connection),
 //! then what runs on it: `exec` (commands), `forward` (endpoints), `put` (files); and `ssh`, which makes a broken
 //! connection anew.
@@ -22,12 +22,12 @@ mod keys;
 pub mod known_hosts;
 mod login;
 mod nonce;
-mod prompt;
 mod put;
 pub mod route;
 pub mod secrets;
 mod shell;
 mod slots;
 mod ssh;
+mod wire;
 
 pub use ssh::Ssh;
