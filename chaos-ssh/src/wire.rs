@@ -1,8 +1,8 @@
 //! The TCP stream under a connection, as SSH wants it.
 //!
-//! It acknowledges its first bytes at once. Until a session's first command, OpenSSH's server sends by Nagle's algorithm
-//! (RFC 896): it holds back the answer to what was asked until its last message was acknowledged, and a kernel delays
-//! that by 40 ms where it has nothing to send itself. Each connection would wait for that.
+//! It acknowledges its first bytes at once. Until a session's first command, OpenSSH's server sends by Nagle's
+//! algorithm (RFC 896): it holds back the answer to what was asked until its last message was acknowledged, and a kernel
+//! delays that by 40 ms where it has nothing to send itself. Each connection would wait for that.
 //!
 //! It reads ahead: the library reads each packet by two system calls or more. Who waits for the next byte holds no
 //! memory for it, as most of many connections do.
