@@ -87,7 +87,8 @@ impl Control {
     ) -> Result<(Self, Facts)> {
         let nonce = nonce();
         let silence = pulse.silence.as_secs();
-        let launch = shell::bootstrap(&format!("printf '\\n%s\\n' {nonce}\nsilence={silence}\n{SCRIPT}"));
+        let script = bare(SCRIPT);
+        let launch = shell::bootstrap(&format!("printf '\\n%s\\n' {nonce}\nsilence={silence}\n{script}"));
         let (mut read, write) = channel.split();
         let lost =
             |e| Error::new(ErrorKind::Unreachable, "the connection broke as the first command was sent").because(e);
@@ -148,6 +149,12 @@ impl Control {
         let role = if group.by_sudo { "root" } else { "self" };
         self.alive.load(Ordering::Acquire) && self.lines.send(format!("{what} {whom} {role}\n")).is_ok()
     }
+}
+
+/// Without comments and indentation: a shell reads its standard input byte by byte, which is felt by the thousand.
+fn bare(script: &str) -> String {
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// What the shell prints, up to `ready`.

@@ -2,13 +2,14 @@
 # request, and those that still run when the connection is gone.
 # shellcheck shell=sh disable=SC2086,SC2154  # words are split on purpose; silence comes from who starts it
 echo "shell ${SHELL-}"
-echo "uid $(id -u)"
+uid=$(id -u)
+echo "uid $uid"
 if read -r stat 2>/dev/null </proc/$$/stat; then
   set -- ${stat##*) }
   echo "group $$ $3"
 fi
 command -v setsid >/dev/null 2>&1 && echo "setsid yes"
-if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1 </dev/null; then
+if [ "$uid" != 0 ] && command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1 </dev/null; then
   echo "sudo yes"
 fi
 echo "ready yes"

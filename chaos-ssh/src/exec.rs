@@ -264,7 +264,7 @@ impl Running {
         match msg {
             ChannelMsg::Data { data } => {
                 if self.out.passed() {
-                    self.keep(Stream::Stdout, data.to_vec());
+                    self.keep(Stream::Stdout, data.into());
                 } else if let Some((line, rest)) = self.out.take(&data) {
                     self.has_started(&line);
                     self.keep(Stream::Stdout, rest);
@@ -272,7 +272,7 @@ impl Running {
             }
             ChannelMsg::ExtendedData { data, ext: 1 } => {
                 if self.err.passed() {
-                    self.keep(Stream::Stderr, data.to_vec());
+                    self.keep(Stream::Stderr, data.into());
                 } else if let Some((_, rest)) = self.err.take(&data) {
                     self.keep(Stream::Stderr, rest);
                 }

@@ -29,6 +29,7 @@ use crate::{
     login,
     route::{Hop, NewHosts, Route},
     secrets::Secrets,
+    wire::Wire,
 };
 
 /// An interval of zero in the configuration is ssh's own default; a host that is gone should be noticed here.
@@ -137,11 +138,11 @@ async fn reach(
     let known = if hop.pinned.is_empty() { Some(Arc::new(known_hosts(hop).await?)) } else { None };
     let config = Arc::new(config(hop, is_target, known.as_deref()));
     let lost = Arc::new(Lost::default());
-    let watch = Watch { hop: hop.clone(), index, known, accepted: accepted.clone(), lost: lost.clone() };
+    let watch = Watch { hop: Box::new(hop.clone()), index, known, accepted: accepted.clone(), lost: lost.clone() };
     let exchanged = match before {
         None => {
             let stream = timeout(limit, dial(hop)).await.map_err(|_| too_slow("connect", limit))??;
-            exchange(config, stream, watch, limit).await
+            exchange(config, Wire::new(stream), watch, limit).await
         }
         Some(before) => {
             let jump = before.handle.channel_open_direct_tcpip(hop.host.clone(), u32::from(hop.port), "127.0.0.1", 0);
@@ -311,7 +312,8 @@ impl From<russh::Error> for Broken {
 
 /// Judges the host's key, and notes why a connection ends.
 pub(crate) struct Watch {
-    hop: Hop,
+    /// Boxed, as the library holds this several times over.
+    hop: Box<Hop>,
     index: usize,
     known: Option<Arc<KnownHosts>>,
     accepted: Arc<Accepted>,

@@ -7,10 +7,10 @@
 //! - [`Ssh`]: the [`Transport`](chaos_core::transport::Transport).
 //!
 //! Inside, bottom first: `shell` (quoting, and what stands before a command's output), `slots` (how many sessions a
-//! server allows), `keys` and `login` (who we are), `hops` (TCP, key exchange, host keys, jump hosts), `control` (the
-//! shell on the target that says what it is and ends commands), `connection` (all of these, for one connection), then
-//! what runs on it: `exec` (commands), `forward` (endpoints), `put` (files); and `ssh`, which makes a broken
-//! connection anew.
+//! server allows), `keys` and `login` (who we are), `wire` (TCP), `hops` (key exchange, host keys, jump hosts),
+//! `control` (the shell on the target that says what it is and ends commands), `connection` (all of these, for one
+//! connection), then what runs on it: `exec` (commands), `forward` (endpoints), `put` (files); and `ssh`, which makes a
+//! broken connection anew.
 
 mod connection;
 mod control;
@@ -28,5 +28,6 @@ pub mod secrets;
 mod shell;
 mod slots;
 mod ssh;
+mod wire;
 
 pub use ssh::Ssh;

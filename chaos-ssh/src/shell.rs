@@ -103,9 +103,11 @@ fn checked(program: &str, missing: &str) -> String {
 
 /// Runs `script` by `/bin/sh`, whatever the login shell is.
 pub(crate) fn bootstrap(script: &str) -> Launch {
-    // One line: a line end within goes as a variable.
+    // One line: a line end within goes as a variable. It is what IFS has behind a blank and a tab in every shell that
+    // has just started (POSIX 2.5.3); asking printf for it would be a fork.
     let quoted = quote(script).replace('\n', r#"'"$_n"'"#);
-    Launch { exec: BOOTSTRAP.into(), preface: format!("_n=$(printf '\\n_'); _n=${{_n%_}}; eval {quoted}\n") }
+    let preface = format!("_n=${{IFS#??}}; _n=${{_n%\"${{_n#?}}\"}}; eval {quoted}\n");
+    Launch { exec: BOOTSTRAP.into(), preface }
 }
 
 /// One word of a POSIX shell.

@@ -97,7 +97,8 @@ impl Ssh {
             why = current.lost();
             let mut pause = PAUSE;
             loop {
-                match Connection::open(&self.route, &self.secrets, &self.accepted).await {
+                // Boxed, as every question would have room for a login otherwise.
+                match Box::pin(Connection::open(&self.route, &self.secrets, &self.accepted)).await {
                     Ok(new) => {
                         *self.capabilities.lock().expect("no panic while held") = can(&new);
                         *current = Arc::new(new);

@@ -12,7 +12,7 @@ const HELP: &str = "cargo xtask <command>
   test       all tests: of the workspace, of the shell scripts, and on a virtual machine
   e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core
-  bench      the measurements that README quotes, each printed with its machine
+  bench      the measurements that README quotes, each printed with its machine; `bench ssh`: beside other clients
   examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written
 ";
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         "test" => run::test(),
         "e2e" => e2e::test(&std::env::args().skip(2).collect::<Vec<_>>()),
         "lint" => run::lint(),
-        "bench" => bench::all(),
+        "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "examples" => examples::renew(),
         _ => {
             eprint!("{HELP}");

@@ -1,5 +1,4 @@
-//! The measurements that README quotes. Each prints what it measured; none passes or fails on a time, since the
-//! machine may be busy.
+//! The engine: what an analysis, a replay, watching a host and the trace cost.
 
 use std::{
     collections::BTreeMap,
@@ -11,27 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{machine, status_kb};
 use crate::run::{Done, command, root, run};
 
-pub(crate) fn all() -> Done {
+pub(super) fn all() -> Done {
     run(command("cargo").args(["build", "--release", "--locked", "-p", "chaos-server"]))?;
     let dir = root().join("target/bench");
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    machine();
+    println!("{}", machine());
     replay(&dir)?;
     big_log(&dir)?;
     watch(&dir)?;
     run(command("cargo").args(["bench", "--locked", "-p", "chaos-core", "--bench", "trace"]))
-}
-
-fn machine() {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model =
-        info.lines().find_map(|l| l.strip_prefix("model name")).map_or("", |l| l.trim_start_matches([' ', '\t', ':']));
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cpus = info.matches("processor\t").count();
-    println!("machine: {cpus} × {model}, load {}", load.split(' ').next().unwrap_or(""));
 }
 
 fn handler(dir: &Path) -> std::process::Command {
@@ -142,12 +133,6 @@ fn watch_memory(child: &mut Child) -> u64 {
         sleep(Duration::from_millis(20));
     }
     peak
-}
-
-fn status_kb(pid: u32, key: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let value = status.lines().find_map(|l| l.strip_prefix(key)).unwrap_or("0");
-    value.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0)
 }
 
 /// Watches this host for 60 s, and us watching it.
