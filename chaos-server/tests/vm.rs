@@ -260,7 +260,7 @@ fn cut_off() {
 /// What fills the disk would still be there after a reboot: it is the boot that reverts, and we wait for it.
 fn host_died() {
     let vm = Vm::new();
-    let limits = ["--yes", "--json", "--baseline", "3", "--observe", "10", "--duration", "150", "--max-runtime", "160"];
+    let limits = ["--yes", "--json", "--baseline", "3", "--observe", "20", "--duration", "150", "--max-runtime", "160"];
     let child = vm.with_fault(&[&["disk_fill"], limits.as_slice()].concat());
     vm.ssh("sync");
     // At once, as by a power cut, so it cannot answer any more.

@@ -26,7 +26,7 @@ const MAX_POLLS: usize = 20_000;
 const MAX_STREAMS: usize = 20;
 /// A sampler that prints once a second and said nothing for this long is no longer there, even if the connection has
 /// not noticed yet.
-const SILENT: Duration = Duration::from_secs(6);
+const SILENT: Duration = Duration::from_secs(8);
 /// Bytes of one body or file that are read.
 const MAX_BODY: usize = 64 << 20;
 /// Bytes of standard error that are kept to say why.
@@ -115,7 +115,7 @@ async fn sample(host: &ReadOnlyHost, over: &Notify) -> Source {
             End::Stopped => {
                 over.notify_one();
                 if at.since(from) > SILENT && source.span.is_some() {
-                    let why = Error::new(ErrorKind::Unreachable, "not a word from it since then");
+                    let why = Error::new(ErrorKind::Deadline, "not a word from it since then");
                     source.failures.push((Some(from..at), why));
                 }
                 break;
