@@ -12,6 +12,8 @@ use super::{
     lines::Lines,
     mask::mask,
     severe::{Words, words},
+    survey::{self, Mined, Survey},
+    tags::{LineTag, Tagger},
     templates::Tree,
 };
 use crate::model::{Level, LogPattern, Logs, Timestamp};
@@ -61,6 +63,33 @@ impl LogMiner {
         self
     }
 
+    /// From now on [`Self::take_tags`] gives what became of each line.
+    #[must_use]
+    pub fn tag_lines(mut self) -> Self {
+        self.state.tagger = Some(Tagger::default());
+        self
+    }
+
+    /// What became of the lines whose records are complete, in order and one for each line: all lines of what was
+    /// pushed, once [`Self::cut`] was called. Nothing unless [`Self::tag_lines`] was.
+    pub fn take_tags(&mut self) -> Vec<LineTag> {
+        self.state.tagger.as_mut().map(Tagger::take).unwrap_or_default()
+    }
+
+    /// What comes next is another file, read around `reference`: no record and no time goes on from here.
+    pub fn next_file(&mut self, reference: Timestamp) {
+        self.cut();
+        let state = &mut self.state;
+        (state.frame.reference, state.stamped, state.backwards) = (reference, None, 0);
+    }
+
+    /// All that came so far is what is usual: [`Self::survey`] compares with it what comes from here on. Patterns
+    /// go on, so that the two are told apart by the same templates.
+    pub fn baseline_ends(&mut self) {
+        self.cut();
+        self.state.baseline_ends();
+    }
+
     /// Takes bytes as they were received, cut anywhere.
     pub fn push(&mut self, received_at: Timestamp, bytes: &[u8]) {
         self.state.bytes += bytes.len() as u64;
@@ -89,6 +118,13 @@ impl LogMiner {
         self.cut();
         self.state.finish()
     }
+
+    /// Ends the stream, with an account of the whole of it in place of kept records.
+    #[must_use]
+    pub fn survey(mut self) -> Survey {
+        self.cut();
+        self.state.survey()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +144,11 @@ struct State {
     unit: Option<Arc<str>>,
     records: u64,
     bytes: u64,
+    tagger: Option<Tagger>,
+    /// Records of the baseline, where there is one.
+    usual: Option<u64>,
+    /// Whether a record had a time of its own.
+    timed: bool,
 }
 
 /// A record that may go on with the next line.
@@ -130,6 +171,12 @@ struct Pattern {
     last: Timestamp,
     counter: Counter,
     words: Words,
+    /// Records in the baseline.
+    before: u64,
+    /// The first record's number in the stream, from 0.
+    seq: u64,
+    /// The first record's first line.
+    example: Box<str>,
 }
 
 impl State {
@@ -139,17 +186,21 @@ impl State {
             Err(_) => String::from_utf8_lossy(line),
         };
         if text.trim().is_empty() {
+            self.tag(Tagger::blank);
             return;
         }
         let header = parse(&text, &self.frame);
         if header.ignore {
+            self.tag(Tagger::goes_on);
             return;
         }
         if self.goes_on(&header) {
             self.append(&header.message);
+            self.tag(Tagger::goes_on);
             return;
         }
         self.flush();
+        self.tag(Tagger::begins);
         let at = self.time(header.at, received);
         let same = self.unit.as_deref() == header.unit.as_deref();
         if !same {
@@ -161,6 +212,12 @@ impl State {
         (p.open, p.at, p.level, p.pid) = (true, at, header.level, header.pid);
         p.traceback = header.message.starts_with("Traceback (most recent call last)");
         p.unit.clone_from(&self.unit);
+    }
+
+    fn tag(&mut self, what: impl FnOnce(&mut Tagger)) {
+        if let Some(tagger) = &mut self.tagger {
+            what(tagger);
+        }
     }
 
     /// Whether a line belongs to the record before it: it is indented, or a stack trace goes on.
@@ -216,12 +273,14 @@ impl State {
         }
         self.backwards = 0;
         self.stamped = Some((at, received));
+        self.timed = true;
         at
     }
 
     /// Counts the pending record.
     fn flush(&mut self) {
         if !std::mem::take(&mut self.pending.open) {
+            self.tag(|t| t.ends(None, None));
             return;
         }
         let p = &self.pending;
@@ -241,29 +300,51 @@ impl State {
             self.patterns.push(Pattern::new(p.at, words));
         }
         let pattern = &mut self.patterns[index as usize];
+        if pattern.count == 0 {
+            (pattern.first, pattern.last, pattern.seq) = (p.at, p.at, self.records);
+            pattern.example = survey::example(first);
+        }
         pattern.count(p.at, p.level, self.live);
         let severe = p.level >= Some(Level::Error) || pattern.words > Words::Plain;
         self.records += 1;
+        if let Some(tagger) = &mut self.tagger {
+            tagger.ends(Some(index), p.level);
+        }
         let (at, level, unit, pid) = (p.at, p.level, p.unit.clone(), p.pid);
         self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
     }
 
-    fn finish(self) -> Logs {
-        // Two templates can have become the same text by what varied in each.
-        let mut known: HashMap<String, u32> = HashMap::new();
-        let mut merged: Vec<(String, Pattern)> = Vec::new();
-        let mut rename = Vec::with_capacity(self.patterns.len());
-        debug_assert_eq!(self.tree.len(), self.patterns.len());
-        for (i, pattern) in self.patterns.into_iter().enumerate() {
-            let template = self.tree.template(i as u32);
-            let next = merged.len() as u32;
-            let index = *known.entry(template.clone()).or_insert(next);
-            rename.push(index);
-            match merged.get_mut(index as usize) {
-                Some((_, into)) => into.merge(pattern),
-                None => merged.push((template, pattern)),
-            }
+    fn baseline_ends(&mut self) {
+        for pattern in &mut self.patterns {
+            pattern.before += std::mem::take(&mut pattern.count);
+            (pattern.level, pattern.counter) = (None, Counter::default());
         }
+        self.usual = Some(self.usual.unwrap_or(0) + std::mem::take(&mut self.records));
+        (self.keeper, self.bytes, self.timed) = (Keeper::default(), 0, false);
+        self.tagger = self.tagger.is_some().then(Tagger::default);
+    }
+
+    fn survey(self) -> Survey {
+        let (merged, rename) = merge(self.patterns, &self.tree);
+        let mined = merged.into_iter().map(|(template, p)| Mined {
+            id: id(&template),
+            template,
+            level: p.level,
+            count: p.count,
+            before: p.before,
+            seq: p.seq,
+            span: p.first..p.last,
+            histogram: p.counter.finish(),
+            words: p.words,
+            example: p.example.into(),
+        });
+        let whole = survey::Whole { records: self.records, bytes: self.bytes, usual: self.usual, timed: self.timed };
+        Survey::new(whole, mined.collect(), rename)
+    }
+
+    fn finish(self) -> Logs {
+        debug_assert_eq!(self.tree.len(), self.patterns.len());
+        let (merged, rename) = merge(self.patterns, &self.tree);
         let lines = self.keeper.finish(&rename);
         let mut patterns: Vec<LogPattern> = merged.into_iter().map(|(t, p)| p.finish(t)).collect();
         for (row, line) in (0u32..).zip(&lines) {
@@ -275,9 +356,38 @@ impl State {
     }
 }
 
+/// Patterns under their templates, and the place of each there: two templates can have become the same text by what
+/// varied in each.
+fn merge(patterns: Vec<Pattern>, tree: &Tree) -> (Vec<(String, Pattern)>, Vec<u32>) {
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut merged: Vec<(String, Pattern)> = Vec::new();
+    let mut rename = Vec::with_capacity(patterns.len());
+    for (i, pattern) in patterns.into_iter().enumerate() {
+        let template = tree.template(i as u32);
+        let next = merged.len() as u32;
+        let index = *known.entry(template.clone()).or_insert(next);
+        rename.push(index);
+        match merged.get_mut(index as usize) {
+            Some((_, into)) => into.merge(pattern),
+            None => merged.push((template, pattern)),
+        }
+    }
+    (merged, rename)
+}
+
 impl Pattern {
     fn new(at: Timestamp, words: Words) -> Self {
-        Self { level: None, count: 0, first: at, last: at, counter: Counter::default(), words }
+        Self {
+            level: None,
+            count: 0,
+            first: at,
+            last: at,
+            counter: Counter::default(),
+            words,
+            before: 0,
+            seq: 0,
+            example: Box::default(),
+        }
     }
 
     fn count(&mut self, at: Timestamp, level: Option<Level>, from: Option<Timestamp>) {
@@ -291,6 +401,16 @@ impl Pattern {
     }
 
     fn merge(&mut self, other: Self) {
+        self.before += other.before;
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            (self.first, self.last, self.seq) = (other.first, other.last, other.seq);
+            self.example.clone_from(&other.example);
+        }
+        self.words = self.words.max(other.words);
+        self.seq = self.seq.min(other.seq);
         self.count += other.count;
         self.level = self.level.max(other.level);
         self.first = self.first.min(other.first);
@@ -299,9 +419,8 @@ impl Pattern {
     }
 
     fn finish(self, template: String) -> LogPattern {
-        let hash = Sha256::digest(template.as_bytes());
         LogPattern {
-            id: hash.iter().take(6).map(|b| format!("{b:02x}")).collect(),
+            id: id(&template),
             template,
             level: self.level,
             count: self.count,
@@ -311,6 +430,11 @@ impl Pattern {
             rows: Vec::new(),
         }
     }
+}
+
+/// The same for the same template in every run.
+fn id(template: &str) -> String {
+    Sha256::digest(template.as_bytes()).iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

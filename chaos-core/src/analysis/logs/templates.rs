@@ -123,7 +123,7 @@ fn is_status(token: &str) -> bool {
 }
 
 /// Whether a word decides what a message means.
-fn tells(token: &str) -> bool {
+pub(super) fn tells(token: &str) -> bool {
     const WORDS: &[&str] = &[
         "fail",
         "error",
