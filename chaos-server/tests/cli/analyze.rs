@@ -152,7 +152,7 @@ fn any_bytes_are_a_log() {
 #[test]
 fn samples_are_scored_row_by_row() {
     let place = Place::new();
-    let row = |i: u32| format!("2026-11-24 08:{:02}:{:02},{}\n", i / 60, i % 60, if i == 300 { 90 } else { i % 7 });
+    let row = |i: u32| format!("2026-11-24 08:{:02}:{:02},{}\n", i / 60, i % 60, if i == 300 { 90 } else { i * i % 7 });
     let mut text = String::from("timestamp,value\n") + &(0..600).map(row).collect::<String>();
     text.push_str("2026-11-24 08:00:07,NaN\n2026-11-24 08:00:07,3\nno time,4\n2026-11-24 09:00:00,inf\n");
     fs::write(place.path("cpu.csv"), text).unwrap();
@@ -163,7 +163,9 @@ fn samples_are_scored_row_by_row() {
     assert_eq!(rows[1][..2], ["2026-11-24 08:00:00", "0"]);
     let score = |row: &[&str]| row[2].parse::<f64>().unwrap();
     let alerts: Vec<&str> = rows[1..].iter().filter(|r| score(r) >= 0.5).map(|r| r[0]).collect();
-    assert_eq!(alerts, ["2026-11-24 08:05:00"]);
+    assert!(alerts.len() == 1 && alerts[0].starts_with("2026-11-24 08:0"), "{alerts:?}");
+    let strongest = rows[1..].iter().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap();
+    assert!(("2026-11-24 08:04:58".."2026-11-24 08:05:03").contains(&strongest[0]), "{strongest:?}");
     assert!(rows[601..].iter().all(|r| score(r) == 0.0), "{:?}", &rows[601..]);
 }
 

@@ -7,10 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::{
     count::Counter,
+    deep,
     header::{Frame, Header, parse},
+    join::join,
     keep::{Keeper, Record},
     lines::Lines,
-    mask::mask,
+    mask::{mask, mask_thoroughly},
     severe::{Words, words},
     survey::{self, Mined, Survey},
     tags::{LineTag, Tagger},
@@ -60,6 +62,15 @@ impl LogMiner {
     pub fn live(mut self, history: Duration) -> Self {
         let millis = i64::try_from(history.as_millis()).unwrap_or(i64::MAX);
         self.state.live = Some(Timestamp::from_millis(self.state.frame.reference.0.saturating_sub(millis)));
+        self
+    }
+
+    /// For [`Self::survey`]: lines are searched for headers of unknown forms, and what varies in the templates is judged
+    /// at the end, by all that came.
+    #[must_use]
+    pub fn thorough(mut self) -> Self {
+        self.state.thorough = true;
+        self.state.tree = Tree::exact();
         self
     }
 
@@ -145,6 +156,8 @@ struct State {
     records: u64,
     bytes: u64,
     tagger: Option<Tagger>,
+    thorough: bool,
+    spare: String,
     /// Records of the baseline, where there is one.
     usual: Option<u64>,
     /// Whether a record had a time of its own.
@@ -189,7 +202,10 @@ impl State {
             self.tag(Tagger::blank);
             return;
         }
-        let header = parse(&text, &self.frame);
+        let header = match self.thorough {
+            true => deep::parse(&text, &self.frame),
+            false => parse(&text, &self.frame),
+        };
         if header.ignore {
             self.tag(Tagger::goes_on);
             return;
@@ -229,6 +245,8 @@ impl State {
         }
         let m = &*header.message;
         match m.as_bytes().first() {
+            // Where nothing has a header, a single space is no indentation.
+            Some(b' ') if self.thorough && !self.timed && !m.starts_with("  ") => false,
             Some(b' ' | b'\t') => true,
             Some(b'a') if p.text.contains("\tat ") => m.starts_with("at "),
             Some(b'C') => m.starts_with("Caused by: "),
@@ -289,10 +307,17 @@ impl State {
             Some((first, rest)) => (first, rest.rsplit('\n').next().unwrap_or("")),
         };
         // A stack trace is told by what it ends with.
-        if last.is_empty() || last.starts_with([' ', '\t']) {
-            mask(first, &mut self.masked);
+        let with_last;
+        let shape = if last.is_empty() || last.starts_with([' ', '\t']) {
+            first
         } else {
-            mask(&format!("{first} {last}"), &mut self.masked);
+            with_last = format!("{first} {last}");
+            &with_last
+        };
+        if self.thorough {
+            mask_thoroughly(shape, &mut self.masked, &mut self.spare);
+        } else {
+            mask(shape, &mut self.masked);
         }
         let index = self.tree.sort(&self.masked);
         if index as usize >= self.patterns.len() {
@@ -325,7 +350,12 @@ impl State {
     }
 
     fn survey(self) -> Survey {
-        let (merged, rename) = merge(self.patterns, &self.tree);
+        let mut texts = texts(&self.patterns, &self.tree);
+        if self.thorough {
+            let (roots, joined) = join(&texts);
+            texts = roots.iter().map(|r| joined[*r as usize].clone()).collect();
+        }
+        let (merged, rename) = merge(self.patterns, texts);
         let mined = merged.into_iter().map(|(template, p)| Mined {
             id: id(&template),
             template,
@@ -344,7 +374,8 @@ impl State {
 
     fn finish(self) -> Logs {
         debug_assert_eq!(self.tree.len(), self.patterns.len());
-        let (merged, rename) = merge(self.patterns, &self.tree);
+        let texts = texts(&self.patterns, &self.tree);
+        let (merged, rename) = merge(self.patterns, texts);
         let lines = self.keeper.finish(&rename);
         let mut patterns: Vec<LogPattern> = merged.into_iter().map(|(t, p)| p.finish(t)).collect();
         for (row, line) in (0u32..).zip(&lines) {
@@ -356,14 +387,17 @@ impl State {
     }
 }
 
+fn texts(patterns: &[Pattern], tree: &Tree) -> Vec<String> {
+    (0..patterns.len()).map(|i| tree.template(i as u32)).collect()
+}
+
 /// Patterns under their templates, and the place of each there: two templates can have become the same text by what
 /// varied in each.
-fn merge(patterns: Vec<Pattern>, tree: &Tree) -> (Vec<(String, Pattern)>, Vec<u32>) {
+fn merge(patterns: Vec<Pattern>, texts: Vec<String>) -> (Vec<(String, Pattern)>, Vec<u32>) {
     let mut known: HashMap<String, u32> = HashMap::new();
     let mut merged: Vec<(String, Pattern)> = Vec::new();
     let mut rename = Vec::with_capacity(patterns.len());
-    for (i, pattern) in patterns.into_iter().enumerate() {
-        let template = tree.template(i as u32);
+    for (pattern, template) in patterns.into_iter().zip(texts) {
         let next = merged.len() as u32;
         let index = *known.entry(template.clone()).or_insert(next);
         rename.push(index);

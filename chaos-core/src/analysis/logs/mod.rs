@@ -5,8 +5,10 @@
 //! same for a person who asks about a whole file, `tags` for one who asks about each of its lines. Redaction has happened before.
 
 mod count;
+mod deep;
 mod detect;
 mod header;
+mod join;
 mod json;
 mod keep;
 mod lines;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::{
+    mask::{WILD, mask},
     severe::{Words, words},
     tags::LineTag,
     templates::tells,
@@ -76,6 +77,9 @@ pub struct Template {
     /// When they came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<Histogram>,
+    /// The example, masked.
+    #[serde(skip)]
+    shape: String,
     #[serde(skip)]
     says: Words,
     #[serde(skip)]
@@ -175,6 +179,8 @@ impl Survey {
 
 impl Template {
     fn new(m: Mined, compared: bool, span: Option<&Range<Timestamp>>) -> Self {
+        let mut shape = String::new();
+        mask(&m.example, &mut shape);
         let mut template = Self {
             alert: false,
             first: span.map(|_| m.span.start),
@@ -188,6 +194,7 @@ impl Template {
             template: m.template,
             count: m.count,
             level: m.level,
+            shape,
             seq: m.seq,
             example: m.example,
         };
@@ -200,16 +207,21 @@ impl Template {
             Some(level) => level >= Level::Error || self.says == Words::Alarm,
             None => self.says >= Words::Trouble,
         };
-        bad && !is_dump(&self.template)
+        bad && !is_dump(&self.template) && !is_dump(&self.shape)
     }
 }
 
-/// A line of a dump: a name, and after a leader of dots or a colon nothing but a value.
+/// A line of a dump: a name, and after a leader of dots or a colon nothing but a value; or nothing but values with
+/// their names.
 fn is_dump(template: &str) -> bool {
-    let Some(name) = template.strip_suffix("<*>") else { return false };
+    let is_pair = |w: &str| w.strip_suffix(WILD).is_some_and(|n| n.is_empty() || n.ends_with(['=', ':']));
+    if template.contains(['=', ':']) && template.split(' ').all(is_pair) {
+        return true;
+    }
+    let Some(name) = template.strip_suffix(WILD) else { return false };
     let name = name.trim_end();
     let is_label = name.ends_with(':') && name.matches(':').count() == 1 && name.split(' ').count() <= 5;
-    name.ends_with("...") || (is_label && words(name) == Words::Plain && !name.split(' ').any(tells))
+    name.ends_with("..") || (is_label && words(name) == Words::Plain && !name.split(' ').any(tells))
 }
 
 fn trend(histogram: &Histogram, span: &Range<Timestamp>) -> Option<Trend> {

@@ -10,6 +10,8 @@ use super::mask::WILD;
 pub const MAX_PATTERNS: usize = 5_000;
 /// Masked texts whose pattern is remembered.
 const MAX_REMEMBERED: usize = 20_000;
+/// Patterns that are told apart by their whole text, where that is asked for.
+const MAX_EXACT: usize = 3_000;
 /// Templates of a leaf that are compared.
 const MAX_LEAF: usize = 200;
 /// Share of tokens that must be the same.
@@ -24,16 +26,23 @@ pub(super) struct Tree {
     leaves: HashMap<(usize, Box<str>), Vec<u32>>,
     remembered: HashMap<Box<str>, u32>,
     overflow: Option<u32>,
+    exact: bool,
 }
 
 impl Tree {
+    /// Every masked text is a pattern of its own, as long as there are not too many: what they have in common is
+    /// found at the end.
+    pub(super) fn exact() -> Self {
+        Self { exact: true, ..Self::default() }
+    }
+
     /// The pattern of a masked message. Indices are given out in order from 0.
     pub(super) fn sort(&mut self, masked: &str) -> u32 {
         if let Some(known) = self.remembered.get(masked) {
             return *known;
         }
         let tokens: Vec<&str> = masked.split(' ').take(MAX_TOKENS).collect();
-        let found = self.find(&tokens);
+        let found = if self.exact && self.templates.len() < MAX_EXACT { self.add(&tokens) } else { self.find(&tokens) };
         if self.remembered.len() >= MAX_REMEMBERED {
             self.remembered.clear();
         }
@@ -52,8 +61,7 @@ impl Tree {
     }
 
     fn find(&mut self, tokens: &[&str]) -> u32 {
-        let first = tokens.first().copied().unwrap_or("");
-        let key = (tokens.len(), if first.contains(WILD) { WILD.into() } else { first.into() });
+        let key = key(tokens);
         let leaf = self.leaves.get(&key).map_or(&[][..], Vec::as_slice);
         let mut best: Option<(f64, u32)> = None;
         for &candidate in leaf {
@@ -74,9 +82,20 @@ impl Tree {
         if self.templates.len() >= MAX_PATTERNS || leaf.len() >= MAX_LEAF {
             return self.overflow();
         }
+        self.insert(key, tokens)
+    }
+
+    fn add(&mut self, tokens: &[&str]) -> u32 {
+        self.insert(key(tokens), tokens)
+    }
+
+    fn insert(&mut self, key: (usize, Box<str>), tokens: &[&str]) -> u32 {
         let new = self.templates.len() as u32;
         self.templates.push(tokens.iter().map(|t| (*t).into()).collect());
-        self.leaves.entry(key).or_default().push(new);
+        let leaf = self.leaves.entry(key).or_default();
+        if leaf.len() < MAX_LEAF {
+            leaf.push(new);
+        }
         new
     }
 
@@ -86,6 +105,12 @@ impl Tree {
             self.templates.len() as u32 - 1
         })
     }
+}
+
+/// The leaf of a message.
+fn key(tokens: &[&str]) -> (usize, Box<str>) {
+    let first = tokens.first().copied().unwrap_or("");
+    (tokens.len(), if first.contains(WILD) { WILD.into() } else { first.into() })
 }
 
 /// The share of tokens that are the same, or `None` when the two are of different shape. What was masked in both says

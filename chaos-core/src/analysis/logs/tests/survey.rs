@@ -85,6 +85,7 @@ fn lines_of_a_dump_are_no_alerts() {
     for (template, want) in [
         ("machine state register: <*>", true),
         ("problem state (<*>=sup,<*>=usr).......<*>", true),
+        ("lr:<*> cr:<*> <*>", true),
         ("connection refused: <*>", false),
         ("kernel terminated for reason <*>", false),
     ] {
