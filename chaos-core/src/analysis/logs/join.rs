@@ -4,7 +4,7 @@
 //! a place too. Pure and deterministic.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -13,6 +13,10 @@ use super::{mask::WILD, templates::tells};
 /// Different words at one place of a short and of a long template that make it a value.
 const MANY: usize = 5;
 const SOME: usize = 3;
+/// Templates of one length and beginning that are too many to be told apart by a place where most differ.
+const CROWD: usize = 40;
+/// Each round joins what the one before made equal; more than a few are rare.
+const ROUNDS: usize = 30;
 /// Words of a template that make it long.
 const LONG: usize = 8;
 
@@ -20,8 +24,12 @@ const LONG: usize = 8;
 pub(super) fn join(templates: &[String]) -> (Vec<u32>, Vec<String>) {
     let mut groups: Vec<Vec<&str>> = templates.iter().map(|t| t.split(' ').collect()).collect();
     let mut into: Vec<u32> = (0..templates.len() as u32).collect();
-    // Each round takes away at least one group.
-    while round(&mut groups, &mut into) {}
+    columns(&mut groups);
+    for _ in 0..ROUNDS {
+        if !round(&mut groups, &mut into) {
+            break;
+        }
+    }
     let texts = groups.iter().map(|g| g.join(" ")).collect();
     let roots = (0..into.len()).map(|i| root(&into, i as u32)).collect();
     (roots, texts)
@@ -32,6 +40,31 @@ fn root(into: &[u32], mut index: u32) -> u32 {
         index = into[index as usize];
     }
     index
+}
+
+/// Masks places that hold something else in most templates of the same length and beginning: where several places vary
+/// at once, no two templates differ in one only.
+fn columns(groups: &mut [Vec<&str>]) {
+    let mut leaves: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
+    for (index, words) in groups.iter().enumerate() {
+        leaves.entry((words.len(), words[0].to_owned())).or_default().push(index);
+    }
+    for ((words, _), leaf) in leaves.into_iter().filter(|(_, l)| l.len() >= CROWD) {
+        (1..words).for_each(|place| column(groups, &leaf, place));
+    }
+}
+
+fn column(groups: &mut [Vec<&str>], leaf: &[usize], place: usize) {
+    let different: BTreeSet<&str> = leaf.iter().map(|i| groups[*i][place]).collect();
+    if different.len() * 2 < leaf.len() {
+        return;
+    }
+    for index in leaf {
+        let word = &mut groups[*index][place];
+        if !tells(word) {
+            *word = WILD;
+        }
+    }
 }
 
 /// Joins what differs in one place only, where that place holds a value; says whether there was something to join.
@@ -56,7 +89,10 @@ fn round(groups: &mut [Vec<&str>], into: &mut [u32]) -> bool {
             continue;
         }
         let first = set[0];
-        groups[first as usize][place] = WILD;
+        let word = groups[first as usize][place];
+        if set.iter().any(|i| groups[*i as usize][place] != word) {
+            groups[first as usize][place] = WILD;
+        }
         for index in &set[1..] {
             into[*index as usize] = first;
         }
@@ -129,6 +165,16 @@ mod tests {
     fn words_that_tell_success_from_failure_are_kept_apart() {
         let all = ["job a failed", "job a b", "job a c", "job a d", "job a e"];
         assert_eq!(joined(&all), all);
+    }
+
+    #[test]
+    fn several_places_may_vary_at_once() {
+        let words = |n: usize| format!("job {} of {} was done", char::from(b'a' + n as u8), char::from(b'A' + n as u8));
+        let twice: Vec<String> = (0..26).map(words).chain((0..26).map(|n| words(n).replace("job", "task"))).collect();
+        let all: Vec<String> = twice.iter().flat_map(|t| [t.clone(), t.replace("done", "late")]).collect();
+        let got = joined(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(got[0], "job <*> of <*> was done", "{got:?}");
+        assert_eq!(got[all.len() - 1], "task <*> of <*> was late", "{got:?}");
     }
 
     #[test]

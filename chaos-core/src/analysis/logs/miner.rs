@@ -1,9 +1,7 @@
 //! The whole way from bytes to [`Logs`], streaming and in bounded memory: lines, headers, records of several lines,
 //! times, patterns, counts and the records that are kept.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
-
-use sha2::{Digest, Sha256};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::{
     count::Counter,
@@ -13,8 +11,9 @@ use super::{
     keep::{Keeper, Record},
     lines::Lines,
     mask::{mask, mask_thoroughly},
+    pattern::{Pattern, merge, texts},
     severe::{Words, words},
-    survey::{self, Mined, Survey},
+    survey::{self, Survey},
     tags::{LineTag, Tagger},
     templates::Tree,
 };
@@ -176,22 +175,6 @@ struct Pending {
     traceback: bool,
 }
 
-#[derive(Debug)]
-struct Pattern {
-    level: Option<Level>,
-    count: u64,
-    first: Timestamp,
-    last: Timestamp,
-    counter: Counter,
-    words: Words,
-    /// Records in the baseline.
-    before: u64,
-    /// The first record's number in the stream, from 0.
-    seq: u64,
-    /// The first record's first line.
-    example: Box<str>,
-}
-
 impl State {
     fn line(&mut self, received: Timestamp, line: &[u8]) {
         let text = match std::str::from_utf8(line) {
@@ -336,7 +319,9 @@ impl State {
             tagger.ends(Some(index), p.level);
         }
         let (at, level, unit, pid) = (p.at, p.level, p.unit.clone(), p.pid);
-        self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
+        if !self.thorough {
+            self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
+        }
     }
 
     fn baseline_ends(&mut self) {
@@ -356,20 +341,9 @@ impl State {
             texts = roots.iter().map(|r| joined[*r as usize].clone()).collect();
         }
         let (merged, rename) = merge(self.patterns, texts);
-        let mined = merged.into_iter().map(|(template, p)| Mined {
-            id: id(&template),
-            template,
-            level: p.level,
-            count: p.count,
-            before: p.before,
-            seq: p.seq,
-            span: p.first..p.last,
-            histogram: p.counter.finish(),
-            words: p.words,
-            example: p.example.into(),
-        });
+        let mined = merged.into_iter().map(|(template, p)| p.mined(template));
         let whole = survey::Whole { records: self.records, bytes: self.bytes, usual: self.usual, timed: self.timed };
-        Survey::new(whole, mined.collect(), rename)
+        Survey::new(&whole, mined.collect(), rename)
     }
 
     fn finish(self) -> Logs {
@@ -385,90 +359,6 @@ impl State {
         }
         Logs { lines, patterns, total_lines: self.records, total_bytes: self.bytes }
     }
-}
-
-fn texts(patterns: &[Pattern], tree: &Tree) -> Vec<String> {
-    (0..patterns.len()).map(|i| tree.template(i as u32)).collect()
-}
-
-/// Patterns under their templates, and the place of each there: two templates can have become the same text by what
-/// varied in each.
-fn merge(patterns: Vec<Pattern>, texts: Vec<String>) -> (Vec<(String, Pattern)>, Vec<u32>) {
-    let mut known: HashMap<String, u32> = HashMap::new();
-    let mut merged: Vec<(String, Pattern)> = Vec::new();
-    let mut rename = Vec::with_capacity(patterns.len());
-    for (pattern, template) in patterns.into_iter().zip(texts) {
-        let next = merged.len() as u32;
-        let index = *known.entry(template.clone()).or_insert(next);
-        rename.push(index);
-        match merged.get_mut(index as usize) {
-            Some((_, into)) => into.merge(pattern),
-            None => merged.push((template, pattern)),
-        }
-    }
-    (merged, rename)
-}
-
-impl Pattern {
-    fn new(at: Timestamp, words: Words) -> Self {
-        Self {
-            level: None,
-            count: 0,
-            first: at,
-            last: at,
-            counter: Counter::default(),
-            words,
-            before: 0,
-            seq: 0,
-            example: Box::default(),
-        }
-    }
-
-    fn count(&mut self, at: Timestamp, level: Option<Level>, from: Option<Timestamp>) {
-        self.count += 1;
-        self.level = self.level.max(level);
-        self.first = self.first.min(at);
-        self.last = self.last.max(at);
-        if from.is_none_or(|from| at >= from) {
-            self.counter.add(at, 1);
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.before += other.before;
-        if other.count == 0 {
-            return;
-        }
-        if self.count == 0 {
-            (self.first, self.last, self.seq) = (other.first, other.last, other.seq);
-            self.example.clone_from(&other.example);
-        }
-        self.words = self.words.max(other.words);
-        self.seq = self.seq.min(other.seq);
-        self.count += other.count;
-        self.level = self.level.max(other.level);
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.counter.merge(other.counter);
-    }
-
-    fn finish(self, template: String) -> LogPattern {
-        LogPattern {
-            id: id(&template),
-            template,
-            level: self.level,
-            count: self.count,
-            first: self.first,
-            last: self.last,
-            histogram: self.counter.finish(),
-            rows: Vec::new(),
-        }
-    }
-}
-
-/// The same for the same template in every run.
-fn id(template: &str) -> String {
-    Sha256::digest(template.as_bytes()).iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod keep;
 mod lines;
 mod mask;
 mod miner;
+mod pattern;
 mod raw;
 mod severe;
 mod stamp;

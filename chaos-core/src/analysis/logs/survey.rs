@@ -133,7 +133,7 @@ pub(super) struct Whole {
 
 impl Survey {
     /// `places` has for each pattern of a tag its index in `mined`.
-    pub(super) fn new(whole: Whole, mined: Vec<Mined>, places: Vec<u32>) -> Self {
+    pub(super) fn new(whole: &Whole, mined: Vec<Mined>, places: Vec<u32>) -> Self {
         let present = || mined.iter().filter(|m| m.count > 0);
         let span = present().map(|m| m.span.start).min().zip(present().map(|m| m.span.end).max());
         let span = span.filter(|_| whole.timed).map(|(start, end)| start..end);

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::mask::WILD;
+use super::{join::join, mask::WILD};
 
 /// Patterns that are told apart; what comes later and fits none of them goes to one overflow pattern.
 pub const MAX_PATTERNS: usize = 5_000;
@@ -42,7 +42,10 @@ impl Tree {
             return *known;
         }
         let tokens: Vec<&str> = masked.split(' ').take(MAX_TOKENS).collect();
-        let found = if self.exact && self.templates.len() < MAX_EXACT { self.add(&tokens) } else { self.find(&tokens) };
+        if self.exact && self.templates.len() >= MAX_EXACT {
+            self.settle();
+        }
+        let found = if self.exact { self.add(&tokens) } else { self.find(&tokens) };
         if self.remembered.len() >= MAX_REMEMBERED {
             self.remembered.clear();
         }
@@ -83,6 +86,25 @@ impl Tree {
             return self.overflow();
         }
         self.insert(key, tokens)
+    }
+
+    /// Finds what varies in the patterns so far; from here on what is similar to one of them belongs to it.
+    fn settle(&mut self) {
+        let texts: Vec<String> = (0..self.templates.len() as u32).map(|i| self.template(i)).collect();
+        let (roots, joined) = join(&texts);
+        self.templates = roots.iter().map(|r| joined[*r as usize].split(' ').map(Into::into).collect()).collect();
+        self.leaves.clear();
+        self.remembered.clear();
+        self.exact = false;
+        for (index, root) in (0u32..).zip(&roots) {
+            if index == *root {
+                let tokens: Vec<&str> = self.templates[index as usize].iter().map(|t| &**t).collect();
+                let leaf = self.leaves.entry(key(&tokens)).or_default();
+                if leaf.len() < MAX_LEAF {
+                    leaf.push(index);
+                }
+            }
+        }
     }
 
     fn add(&mut self, tokens: &[&str]) -> u32 {
@@ -220,6 +242,20 @@ mod tests {
             "\"<*>\" 502 <*> \"<*>\" \"<*>\"",
         ]);
         assert_eq!(ids, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_varies_is_found_before_there_are_too_many() {
+        let mut tree = Tree::exact();
+        let word = |n: usize| n.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).collect::<String>();
+        let sort = |tree: &mut Tree, n: usize| tree.sort(&format!("job {} of {} was done by us", word(n), word(7 * n)));
+        let first = sort(&mut tree, 0);
+        let last = (1..2 * MAX_EXACT).map(|n| sort(&mut tree, n)).last().unwrap();
+        assert!(tree.len() <= MAX_EXACT + 1);
+        assert_eq!(
+            (tree.template(first), tree.template(last)),
+            (tree.template(last), "job <*> of <*> was done by us".into())
+        );
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Table {
         let single = table.columns.len() == 1;
         table.names = (0..table.columns.len())
             .map(|i| match (heading.get(i), i) {
-                (Some(h), _) if !h.is_empty() && !(single && *h == "value") => (*h).to_owned(),
+                (Some(h), _) if !(h.is_empty() || single && *h == "value") => (*h).to_owned(),
                 (_, 0) => name.to_owned(),
                 _ => format!("{name}.{}", i + 1),
             })

@@ -124,7 +124,7 @@ fn analysis(column: &Column, limit: Option<f64>) -> Analysis<'_> {
         missing,
         span,
         change_points: change_points(series),
-        anomalies: anomalies.into_iter().map(|a| told(a, limit)).collect(),
+        anomalies: anomalies.iter().map(|a| told(a, limit)).collect(),
         unusual: rows.map(|((t, _, v), score)| Unusual { timestamp: t.clone(), value: *v, score }).collect(),
         chart: None,
     }
@@ -136,7 +136,7 @@ fn span(series: &Series) -> Option<std::ops::Range<Timestamp>> {
     Some(Timestamp(*first)..Timestamp::from_millis(last.saturating_add(1)))
 }
 
-fn told(a: Anomaly, limit: Option<f64>) -> Told {
+fn told(a: &Anomaly, limit: Option<f64>) -> Told {
     let until = |limit: f64| Some((limit - a.after) / a.slope?).filter(|s| (0.0..NEVER).contains(s));
     let known = a.exhausted_after.map(|d| d.as_secs_f64());
     Told {
