@@ -160,7 +160,7 @@ fn samples_are_scored_row_by_row() {
     assert_eq!((ran.code, &*ran.err), (0, ""), "{ran:?}");
     let rows: Vec<Vec<&str>> = ran.out.lines().map(|l| l.split(',').collect()).collect();
     assert_eq!((rows.len(), &rows[0][..]), (605, &["timestamp", "value", "anomaly_score"][..]));
-    assert_eq!(rows[1][..2], ["2026-11-24 08:00:00", "0"]);
+    assert_eq!(rows[1][..2], ["2026-11-24 08:00:00", "0.0"]);
     let score = |row: &[&str]| row[2].parse::<f64>().unwrap();
     let alerts: Vec<&str> = rows[1..].iter().filter(|r| score(r) >= 0.5).map(|r| r[0]).collect();
     assert!(!alerts.is_empty() && alerts.len() <= 2, "{alerts:?}");

@@ -60,7 +60,9 @@ struct Told {
 /// A sample whose score is an alert.
 #[derive(Serialize)]
 struct Unusual {
+    /// As it is written.
     timestamp: String,
+    at: Option<Timestamp>,
     value: f64,
     score: f64,
 }
@@ -105,7 +107,7 @@ fn per_sample(columns: &[Column]) -> Result<(), Failure> {
     };
     let mut text = String::from("timestamp,value,anomaly_score\n");
     for ((written, _, value), score) in column.rows.iter().zip(scores(column)) {
-        text.push_str(&format!("{written},{value},{score:.4}\n"));
+        text.push_str(&format!("{written},{value:?},{score:.4}\n"));
     }
     output::print(&text)
 }
@@ -125,7 +127,9 @@ fn analysis(column: &Column, limit: Option<f64>) -> Analysis<'_> {
         span,
         change_points: change_points(series),
         anomalies: anomalies.iter().map(|a| told(a, limit)).collect(),
-        unusual: rows.map(|((t, _, v), score)| Unusual { timestamp: t.clone(), value: *v, score }).collect(),
+        unusual: rows
+            .map(|((t, at, v), score)| Unusual { timestamp: t.clone(), at: at.map(Timestamp), value: *v, score })
+            .collect(),
         chart: None,
     }
 }
@@ -209,7 +213,9 @@ fn one(series: &Series, a: &Analysis<'_>) -> String {
         text.push_str(&format!(", {} to {}", span.start, Timestamp(span.end.0 - 1)));
     }
     text.push('\n');
-    text.push_str(&area(&series.values, &series.unit, COLUMNS, ROWS));
+    if series.values.len() > 1 {
+        text.push_str(&area(&series.values, &series.unit, COLUMNS, ROWS));
+    }
     let mut lines: Vec<String> = Vec::new();
     for t in &a.anomalies {
         let from = t.before.map_or(String::new(), |b| format!("{} → ", value(b)));
@@ -222,8 +228,10 @@ fn one(series: &Series, a: &Analysis<'_>) -> String {
     lines.extend(
         a.change_points.iter().map(|c| format!("new level at {}: {} → {}", c.at, value(c.before), value(c.after))),
     );
-    let unusual =
-        |u: &Unusual| format!("unusual at {}: {} (score {:.2})", visible(&u.timestamp), value(u.value), u.score);
+    let unusual = |u: &Unusual| {
+        let at = u.at.map_or_else(|| visible(&u.timestamp), |at| at.to_string());
+        format!("unusual at {at}: {} (score {:.2})", value(u.value), u.score)
+    };
     lines.extend(a.unusual.iter().map(unusual));
     if let Some(chart) = &a.chart {
         lines.push(format!("chart: {}", visible(chart)));
