@@ -19,6 +19,7 @@ Examples:
   chaos-handler replay inc-20261124-001    think again, to the same bytes
   chaos-handler cleanup                    end all faults of ours, proven
   chaos-handler run --target sre@web1      what is wrong with that machine?
+  chaos-handler analyze logs app.log       its templates, and what asks for attention
 
 --target is any Host of ~/.ssh/config, [user@]host[:port] or ssh://user@host:port.";
 
@@ -94,6 +95,57 @@ pub(crate) enum Command {
     /// Put the scripts of the faults on a target, or look at them there.
     #[command(subcommand)]
     Scripts(Scripts),
+    /// Look at files of logs or metrics, without an incident.
+    #[command(subcommand)]
+    Analyze(Analyze),
+}
+
+/// What kind of files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Analyze {
+    /// The templates of logs: how often, how severe, since when, and what is new.
+    Logs(AnalyzeLogsArgs),
+    /// What changed in metrics: levels, trends and where they end, samples that are unusual.
+    Metrics(AnalyzeMetricsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnalyzeLogsArgs {
+    /// Log files of any format; `-` is standard input, gzip and Zstandard are unpacked.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// A log of when all was well: what is not in it is new.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// With --json: one object for each line of the input, in its order, in place of the templates.
+    #[arg(long, requires = "json")]
+    pub(crate) per_line: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnalyzeMetricsArgs {
+    /// CSV (a time, then values), metrics.json or Prometheus text; `-` is standard input, gzip and Zstandard are
+    /// unpacked.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Only this series, by its name or as it is shown.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) series: Option<String>,
+    /// Where a trend ends: then the time until it gets there is told.
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) limit: Option<f64>,
+    /// Write a chart of each series into this directory, as SVG.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) chart: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print `timestamp,value,anomaly_score` for each row of the input; scores are 0 to 1, from 0.5 on an alert.
+    #[arg(long, conflicts_with_all = ["json", "chart", "limit"])]
+    pub(crate) per_sample: bool,
 }
 
 /// What to do with the scripts on a target.

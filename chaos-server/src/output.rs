@@ -13,12 +13,18 @@ use crate::exit::Failure;
 /// `Storage` when it can't be written, other than because the reader went away.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::storage(&Error::storage("write", "standard output".as_ref(), e)))
-        }
-        _ => Ok(()),
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(ended)
+}
+
+/// What it means that standard output takes no more.
+///
+/// # Errors
+/// As [`print()`].
+pub(crate) fn ended(e: io::Error) -> Result<(), Failure> {
+    if e.kind() == io::ErrorKind::BrokenPipe {
+        return Ok(());
     }
+    Err(Failure::storage(&Error::storage("write", "standard output".as_ref(), e)))
 }
 
 /// As [`print()`], as pretty JSON.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
 
+#[path = "cli/analyze.rs"]
+mod analyze;
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask test`, `e2e`, `lint`, `bench`, `examples`.
+//! The project's own chores: `cargo xtask test`, `e2e`, `lint`, `bench`, `eval`, `examples`.
 
 mod bench;
 mod e2e;
+mod eval;
 mod examples;
 mod run;
 
@@ -13,6 +14,7 @@ const HELP: &str = "cargo xtask <command>
   e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core
   bench      the measurements that README quotes, each printed with its machine; `bench ssh`: beside other clients
+  eval       how good the analysis is, on labelled data where there is some: `eval logs`, `eval metrics`, or both
   examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written
 ";
 
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         "e2e" => e2e::test(&std::env::args().skip(2).collect::<Vec<_>>()),
         "lint" => run::lint(),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
+        "eval" => eval::eval(&std::env::args().skip(2).collect::<Vec<_>>()),
         "examples" => examples::renew(),
         _ => {
             eprint!("{HELP}");

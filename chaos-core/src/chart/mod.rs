@@ -6,12 +6,14 @@
 
 mod draw;
 mod points;
+mod text;
 mod units;
 
 use std::ops::Range;
 
 use crate::model::{Gap, Series, Timestamp};
 
+pub use text::{area, spark};
 pub use units::human;
 pub(crate) use units::nice_step;
 

@@ -1,5 +1,6 @@
 //! The commands, one file a group. Here is what they share: which command runs, and where incidents are.
 
+mod analyze;
 mod chaos;
 mod follow;
 mod incidents;
@@ -57,6 +58,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Scenarios(args) => scenarios::list(args.json),
         Command::Cleanup(args) => scenarios::cleanup(&args, &config).await,
         Command::Scripts(what) => scripts::scripts(what, &config).await,
+        Command::Analyze(what) => analyze::analyze(&what),
     }
 }
 

@@ -53,8 +53,12 @@ pub(super) fn scrape(text: &str) -> Result<Vec<Sample>> {
     Ok(samples)
 }
 
-/// A file by its name; `at` is when it was read, for samples without a time of their own.
-pub(super) fn file(path: &str, text: &str, at: Timestamp) -> Result<Vec<Series>> {
+/// The series of a file, whose format its name tells: `*.csv`, `*.json`, else Prometheus text. `at` is when it was
+/// read, for samples without a time of their own.
+///
+/// # Errors
+/// `InvalidInput` when it is not what its name says.
+pub fn file(path: &str, text: &str, at: Timestamp) -> Result<Vec<Series>> {
     if path.ends_with(".csv") {
         return csv(path, text);
     }

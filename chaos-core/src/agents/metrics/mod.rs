@@ -8,7 +8,10 @@ mod files;
 mod find;
 mod words;
 
-pub use self::artifact::{MetricsFile, metrics_json, parse_metrics_json};
+pub use self::{
+    artifact::{MetricsFile, metrics_json, parse_metrics_json},
+    files::file as parse_metrics_file,
+};
 
 /// The agentless sampler, run as `sh -c SAMPLER`: the allow-list passes it letter by letter. It needs a POSIX shell,
 /// `sleep` and any awk; what else is missing costs only its part.

@@ -59,7 +59,7 @@ pub fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
     header
 }
 
-fn text<'a>(line: &'a str, rest: &[u8]) -> &'a str {
+pub(super) fn text<'a>(line: &'a str, rest: &[u8]) -> &'a str {
     // `rest` is an end of `line`, cut after an ASCII character.
     line.get(line.len() - rest.len()..).unwrap_or("")
 }
@@ -266,7 +266,7 @@ fn iso(line: &str) -> Option<Header<'_>> {
 }
 
 /// After a time: a level among the first words, a process, a program.
-fn component(rest: &str) -> Header<'_> {
+pub(super) fn component(rest: &str) -> Header<'_> {
     let rest = rest.trim_start();
     if let Some((level, end)) = level_near_start(rest) {
         let before = &rest[..end];

@@ -1,6 +1,8 @@
 //! Replaces what varies in a message (numbers, addresses, paths, quoted values) by [`WILD`], by one pass over its
 //! bytes. Two messages of one shape become the same text.
 
+use super::templates::tells;
+
 /// What stands for a value that varies.
 pub const WILD: &str = "<*>";
 /// Bytes of a message that its shape is made from.
@@ -8,6 +10,99 @@ const LIMIT: usize = 1024;
 
 /// Writes the masked form of the message's words to `out`, with single spaces.
 pub(super) fn mask(message: &str, out: &mut String) {
+    masked(message, false, out);
+}
+
+/// As [`mask`], and more: the method of an HTTP request stays; words after `=` and `user` are values, but for those
+/// that tell what happened, and so are the names of days and months in a date; what is masked takes the rest of a
+/// host's name, a unit, empty parentheses and its own repetitions with it.
+pub(super) fn mask_thoroughly(message: &str, out: &mut String, spare: &mut String) {
+    masked(message, true, spare);
+    out.clear();
+    let mut tokens = spare.split(' ').peekable();
+    let mut last = "";
+    while let Some(token) = tokens.next() {
+        let core = token.trim_end_matches([',', '.', ';', ')', ']']);
+        let ends = &token[core.len()..];
+        if is_unit(core) && last.ends_with(WILD) {
+            // The unit of a number belongs to it.
+            out.push_str(ends);
+            continue;
+        }
+        let begin = out.len();
+        if begin > 0 {
+            out.push(' ');
+        }
+        let next = tokens.peek().copied().unwrap_or("");
+        let is_date = is_day_or_month(core) && (next.starts_with(WILD) || is_day_or_month(next));
+        if is_date || (last == "user" && is_word(core) && !tells(core)) {
+            out.push_str(WILD);
+            out.push_str(ends);
+        } else {
+            whole_names(token, out);
+        }
+        last = token;
+        let head = out[..begin].ends_with(" <*>") || &out[..begin] == WILD;
+        if head && &out[begin..] == " <*>" {
+            out.truncate(begin);
+        }
+    }
+}
+
+fn is_unit(word: &str) -> bool {
+    matches!(word, "B" | "KB" | "MB" | "GB" | "TB" | "KiB" | "MiB" | "GiB" | "bytes" | "ns" | "us" | "ms" | "s" | "sec")
+}
+
+fn is_word(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+fn is_day_or_month(word: &str) -> bool {
+    const NAMES: [&str; 19] = [
+        "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
+        "Oct", "Nov", "Dec",
+    ];
+    NAMES.contains(&word)
+}
+
+/// The length of `key=`, or of `name(key=`, where a word follows it as its value; 0 where none does.
+fn key(token: &str) -> usize {
+    let Some(equals) = token.find('=') else { return 0 };
+    let name = token[..equals].bytes().rev().take_while(|b| b.is_ascii_alphabetic() || *b == b'_').count();
+    let value = token[equals + 1..].trim_end_matches([',', ';', ')', ']', '"']);
+    let is_value = is_word(value) || (value.contains('/') && value.split('/').all(|v| v.is_empty() || is_word(v)));
+    if name > 0 && is_value && !tells(value) { equals + 1 } else { 0 }
+}
+
+/// Writes a token of a masked message; names with a masked part, such as `<*>.example.com`, are masked whole.
+fn whole_names(token: &str, out: &mut String) {
+    if token == "()" {
+        out.push_str("(<*>)");
+        return;
+    }
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'<' | b'*' | b'>');
+    let key = key(token);
+    if key > 0 {
+        out.push_str(&token[..key]);
+        out.push_str(WILD);
+        out.push_str(&token[token.trim_end_matches([',', ';', ')', ']', '"']).len()..]);
+        return;
+    }
+    let mut rest = token;
+    while !rest.is_empty() {
+        let n = rest.bytes().take_while(|b| is_name(*b)).count();
+        let (name, after) = rest.split_at(n);
+        let core = name.trim_end_matches('.');
+        let dotted = core.contains(WILD) && core.bytes().any(|b| b == b'.' || b == b'-' || b == b'_');
+        out.push_str(if dotted && !core.contains("..") { WILD } else { core });
+        out.push_str(&name[core.len()..]);
+        let n = after.bytes().take_while(|b| !is_name(*b)).count();
+        out.push_str(&after[..n]);
+        rest = &after[n..];
+    }
+}
+
+fn masked(message: &str, thorough: bool, out: &mut String) {
     out.clear();
     let mut end = message.len().min(LIMIT);
     while !message.is_char_boundary(end) {
@@ -35,7 +130,7 @@ pub(super) fn mask(message: &str, out: &mut String) {
             }
         }
         let start = at;
-        at = word(text, at, out);
+        at = word(text, at, thorough, out);
         after_http =
             bytes[at - 1] == b'"' && text[start..at].starts_with('"') && text[start..at - 1].contains(" HTTP/");
     }
@@ -47,7 +142,7 @@ fn word_end(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Masks one word, or a quoted text with the words in it, and gives where it ends.
-fn word(text: &str, start: usize, out: &mut String) -> usize {
+fn word(text: &str, start: usize, thorough: bool, out: &mut String) -> usize {
     let bytes = text.as_bytes();
     let mut end = word_end(bytes, start);
     let mut at = start;
@@ -60,6 +155,9 @@ fn word(text: &str, start: usize, out: &mut String) -> usize {
             b'"' | b'\'' if opens(bytes, start, at) => {
                 if let Some(close) = closing(bytes, at) {
                     out.push(char::from(b));
+                    if thorough {
+                        out.push_str(method(&text[at + 1..close]));
+                    }
                     out.push_str(WILD);
                     out.push(char::from(b));
                     at = close + 1;
@@ -80,7 +178,7 @@ fn word(text: &str, start: usize, out: &mut String) -> usize {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' => {
                 let n = bytes[at..end].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
                 let run = &text[at..at + n];
-                if varies(run) {
+                if varies(run) || (thorough && is_switch(run) && at > start && matches!(bytes[at - 1], b'=' | b':')) {
                     push_wild(out);
                 } else {
                     out.push_str(run);
@@ -122,6 +220,17 @@ fn whole(word: &str, out: &mut String) -> Option<usize> {
         return Some(bytes.len());
     }
     None
+}
+
+/// The method of an HTTP request with the space behind it, or nothing.
+fn method(quoted: &str) -> &str {
+    let end = quoted.bytes().take_while(u8::is_ascii_uppercase).count();
+    let is_request = (3..=7).contains(&end) && quoted.as_bytes().get(end) == Some(&b' ') && quoted.contains(" HTTP/");
+    if is_request { &quoted[..=end] } else { "" }
+}
+
+fn is_switch(run: &str) -> bool {
+    matches!(run, "true" | "false" | "True" | "False" | "null" | "None")
 }
 
 /// Whether a quote or a slash here begins a value: at a word's start or after `=`, `(` and the like.
@@ -175,6 +284,28 @@ mod tests {
         out
     }
 
+    fn thoroughly(message: &str) -> String {
+        let (mut out, mut spare) = (String::new(), String::new());
+        mask_thoroughly(message, &mut out, &mut spare);
+        out
+    }
+
+    #[test]
+    fn thorough_masks_take_what_belongs_to_a_value() {
+        for (message, want) in [
+            ("from 1.2.3.4 (1-2.example.net) at Fri Jun 17 07:07:00 2005", "from <*> (<*>) at <*>"),
+            ("from 1.2.3.4 () at Fri Jul  1 07:57:30 2005", "from <*> (<*>) at <*>"),
+            ("size 384.0 B, free 3 KB) done", "size <*>, free <*>) done"),
+            ("\"GET /a HTTP/1.1\" 200 5", "\"GET <*>\" 200 <*>"),
+            ("closed for user news; ok", "closed for user <*>; ok"),
+            ("Surface(name=a.b/c.D) state=failed on=true", "Surface(name=<*>) state=failed on=<*>"),
+            ("delete blk_1 blk_2 blk_3 now", "delete <*> now"),
+            ("wait...5", "wait...<*>"),
+        ] {
+            assert_eq!(thoroughly(message), want, "{message}");
+        }
+    }
+
     #[test]
     fn values_are_masked_and_words_stay() {
         for (message, want) in [
@@ -203,6 +334,7 @@ mod tests {
         #[test]
         fn any_text_is_masked_without_a_panic(text in "\\PC{0,80}") {
             let _ = masked(&text);
+            let _ = thoroughly(&text);
         }
     }
 }

@@ -1,17 +1,20 @@
 //! The whole way from bytes to [`Logs`], streaming and in bounded memory: lines, headers, records of several lines,
 //! times, patterns, counts and the records that are kept.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
-
-use sha2::{Digest, Sha256};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::{
     count::Counter,
+    deep,
     header::{Frame, Header, parse},
+    join::join,
     keep::{Keeper, Record},
     lines::Lines,
-    mask::mask,
+    mask::{mask, mask_thoroughly},
+    pattern::{Pattern, merge, texts},
     severe::{Words, words},
+    survey::{self, Survey},
+    tags::{LineTag, Tagger},
     templates::Tree,
 };
 use crate::model::{Level, LogPattern, Logs, Timestamp};
@@ -61,6 +64,42 @@ impl LogMiner {
         self
     }
 
+    /// For [`Self::survey`]: lines are searched for headers of unknown forms, and what varies in the templates is judged
+    /// at the end, by all that came.
+    #[must_use]
+    pub fn thorough(mut self) -> Self {
+        self.state.thorough = true;
+        self.state.tree = Tree::exact();
+        self
+    }
+
+    /// From now on [`Self::take_tags`] gives what became of each line.
+    #[must_use]
+    pub fn tag_lines(mut self) -> Self {
+        self.state.tagger = Some(Tagger::default());
+        self
+    }
+
+    /// What became of the lines whose records are complete, in order and one for each line: all lines of what was
+    /// pushed, once [`Self::cut`] was called. Nothing unless [`Self::tag_lines`] was.
+    pub fn take_tags(&mut self) -> Vec<LineTag> {
+        self.state.tagger.as_mut().map(Tagger::take).unwrap_or_default()
+    }
+
+    /// What comes next is another file, read around `reference`: no record and no time goes on from here.
+    pub fn next_file(&mut self, reference: Timestamp) {
+        self.cut();
+        let state = &mut self.state;
+        (state.frame.reference, state.stamped, state.backwards) = (reference, None, 0);
+    }
+
+    /// All that came so far is what is usual: [`Self::survey`] compares with it what comes from here on. Patterns
+    /// go on, so that the two are told apart by the same templates.
+    pub fn baseline_ends(&mut self) {
+        self.cut();
+        self.state.baseline_ends();
+    }
+
     /// Takes bytes as they were received, cut anywhere.
     pub fn push(&mut self, received_at: Timestamp, bytes: &[u8]) {
         self.state.bytes += bytes.len() as u64;
@@ -89,6 +128,13 @@ impl LogMiner {
         self.cut();
         self.state.finish()
     }
+
+    /// Ends the stream, with an account of the whole of it in place of kept records.
+    #[must_use]
+    pub fn survey(mut self) -> Survey {
+        self.cut();
+        self.state.survey()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +154,13 @@ struct State {
     unit: Option<Arc<str>>,
     records: u64,
     bytes: u64,
+    tagger: Option<Tagger>,
+    thorough: bool,
+    spare: String,
+    /// Records of the baseline, where there is one.
+    usual: Option<u64>,
+    /// Whether a record had a time of its own.
+    timed: bool,
 }
 
 /// A record that may go on with the next line.
@@ -122,16 +175,6 @@ struct Pending {
     traceback: bool,
 }
 
-#[derive(Debug)]
-struct Pattern {
-    level: Option<Level>,
-    count: u64,
-    first: Timestamp,
-    last: Timestamp,
-    counter: Counter,
-    words: Words,
-}
-
 impl State {
     fn line(&mut self, received: Timestamp, line: &[u8]) {
         let text = match std::str::from_utf8(line) {
@@ -139,17 +182,24 @@ impl State {
             Err(_) => String::from_utf8_lossy(line),
         };
         if text.trim().is_empty() {
+            self.tag(Tagger::blank);
             return;
         }
-        let header = parse(&text, &self.frame);
+        let header = match self.thorough {
+            true => deep::parse(&text, &self.frame),
+            false => parse(&text, &self.frame),
+        };
         if header.ignore {
+            self.tag(Tagger::goes_on);
             return;
         }
         if self.goes_on(&header) {
             self.append(&header.message);
+            self.tag(Tagger::goes_on);
             return;
         }
         self.flush();
+        self.tag(Tagger::begins);
         let at = self.time(header.at, received);
         let same = self.unit.as_deref() == header.unit.as_deref();
         if !same {
@@ -163,6 +213,12 @@ impl State {
         p.unit.clone_from(&self.unit);
     }
 
+    fn tag(&mut self, what: impl FnOnce(&mut Tagger)) {
+        if let Some(tagger) = &mut self.tagger {
+            what(tagger);
+        }
+    }
+
     /// Whether a line belongs to the record before it: it is indented, or a stack trace goes on.
     fn goes_on(&self, header: &Header<'_>) -> bool {
         let p = &self.pending;
@@ -172,6 +228,8 @@ impl State {
         }
         let m = &*header.message;
         match m.as_bytes().first() {
+            // Where nothing has a header, a single space is no indentation.
+            Some(b' ') if self.thorough && !self.timed && !m.starts_with("  ") => false,
             Some(b' ' | b'\t') => true,
             Some(b'a') if p.text.contains("\tat ") => m.starts_with("at "),
             Some(b'C') => m.starts_with("Caused by: "),
@@ -216,12 +274,14 @@ impl State {
         }
         self.backwards = 0;
         self.stamped = Some((at, received));
+        self.timed = true;
         at
     }
 
     /// Counts the pending record.
     fn flush(&mut self) {
         if !std::mem::take(&mut self.pending.open) {
+            self.tag(|t| t.ends(None, None));
             return;
         }
         let p = &self.pending;
@@ -230,10 +290,17 @@ impl State {
             Some((first, rest)) => (first, rest.rsplit('\n').next().unwrap_or("")),
         };
         // A stack trace is told by what it ends with.
-        if last.is_empty() || last.starts_with([' ', '\t']) {
-            mask(first, &mut self.masked);
+        let with_last;
+        let shape = if last.is_empty() || last.starts_with([' ', '\t']) {
+            first
         } else {
-            mask(&format!("{first} {last}"), &mut self.masked);
+            with_last = format!("{first} {last}");
+            &with_last
+        };
+        if self.thorough {
+            mask_thoroughly(shape, &mut self.masked, &mut self.spare);
+        } else {
+            mask(shape, &mut self.masked);
         }
         let index = self.tree.sort(&self.masked);
         if index as usize >= self.patterns.len() {
@@ -241,29 +308,48 @@ impl State {
             self.patterns.push(Pattern::new(p.at, words));
         }
         let pattern = &mut self.patterns[index as usize];
+        if pattern.count == 0 {
+            (pattern.first, pattern.last, pattern.seq) = (p.at, p.at, self.records);
+            pattern.example = survey::example(first);
+        }
         pattern.count(p.at, p.level, self.live);
         let severe = p.level >= Some(Level::Error) || pattern.words > Words::Plain;
         self.records += 1;
+        if let Some(tagger) = &mut self.tagger {
+            tagger.ends(Some(index), p.level);
+        }
         let (at, level, unit, pid) = (p.at, p.level, p.unit.clone(), p.pid);
-        self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
+        if !self.thorough {
+            self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
+        }
+    }
+
+    fn baseline_ends(&mut self) {
+        for pattern in &mut self.patterns {
+            pattern.before += std::mem::take(&mut pattern.count);
+            (pattern.level, pattern.counter) = (None, Counter::default());
+        }
+        self.usual = Some(self.usual.unwrap_or(0) + std::mem::take(&mut self.records));
+        (self.keeper, self.bytes, self.timed) = (Keeper::default(), 0, false);
+        self.tagger = self.tagger.is_some().then(Tagger::default);
+    }
+
+    fn survey(self) -> Survey {
+        let mut texts = texts(&self.patterns, &self.tree);
+        if self.thorough {
+            let (roots, joined) = join(&texts);
+            texts = roots.iter().map(|r| joined[*r as usize].clone()).collect();
+        }
+        let (merged, rename) = merge(self.patterns, texts);
+        let mined = merged.into_iter().map(|(template, p)| p.mined(template));
+        let whole = survey::Whole { records: self.records, bytes: self.bytes, usual: self.usual, timed: self.timed };
+        Survey::new(&whole, mined.collect(), rename)
     }
 
     fn finish(self) -> Logs {
-        // Two templates can have become the same text by what varied in each.
-        let mut known: HashMap<String, u32> = HashMap::new();
-        let mut merged: Vec<(String, Pattern)> = Vec::new();
-        let mut rename = Vec::with_capacity(self.patterns.len());
         debug_assert_eq!(self.tree.len(), self.patterns.len());
-        for (i, pattern) in self.patterns.into_iter().enumerate() {
-            let template = self.tree.template(i as u32);
-            let next = merged.len() as u32;
-            let index = *known.entry(template.clone()).or_insert(next);
-            rename.push(index);
-            match merged.get_mut(index as usize) {
-                Some((_, into)) => into.merge(pattern),
-                None => merged.push((template, pattern)),
-            }
-        }
+        let texts = texts(&self.patterns, &self.tree);
+        let (merged, rename) = merge(self.patterns, texts);
         let lines = self.keeper.finish(&rename);
         let mut patterns: Vec<LogPattern> = merged.into_iter().map(|(t, p)| p.finish(t)).collect();
         for (row, line) in (0u32..).zip(&lines) {
@@ -272,44 +358,6 @@ impl State {
             }
         }
         Logs { lines, patterns, total_lines: self.records, total_bytes: self.bytes }
-    }
-}
-
-impl Pattern {
-    fn new(at: Timestamp, words: Words) -> Self {
-        Self { level: None, count: 0, first: at, last: at, counter: Counter::default(), words }
-    }
-
-    fn count(&mut self, at: Timestamp, level: Option<Level>, from: Option<Timestamp>) {
-        self.count += 1;
-        self.level = self.level.max(level);
-        self.first = self.first.min(at);
-        self.last = self.last.max(at);
-        if from.is_none_or(|from| at >= from) {
-            self.counter.add(at, 1);
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.count += other.count;
-        self.level = self.level.max(other.level);
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.counter.merge(other.counter);
-    }
-
-    fn finish(self, template: String) -> LogPattern {
-        let hash = Sha256::digest(template.as_bytes());
-        LogPattern {
-            id: hash.iter().take(6).map(|b| format!("{b:02x}")).collect(),
-            template,
-            level: self.level,
-            count: self.count,
-            first: self.first,
-            last: self.last,
-            histogram: self.counter.finish(),
-            rows: Vec::new(),
-        }
     }
 }
 

@@ -1,19 +1,25 @@
 //! Turns log streams into counted patterns ([`LogMiner`]) and finds what is abnormal in them ([`detect`]).
 //!
 //! The way of a line: [`Lines`] cuts the bytes, [`parse`] takes the header apart, `mask` and `templates` find its
-//! pattern, `count` and `keep` remember it in bounded memory. Redaction has happened before.
+//! pattern, `count` and `keep` remember it in bounded memory. [`Survey`] is the
+//! same for a person who asks about a whole file, `tags` for one who asks about each of its lines. Redaction has happened before.
 
 mod count;
+mod deep;
 mod detect;
 mod header;
+mod join;
 mod json;
 mod keep;
 mod lines;
 mod mask;
 mod miner;
+mod pattern;
 mod raw;
 mod severe;
 mod stamp;
+mod survey;
+mod tags;
 mod templates;
 
 pub use detect::detect;
@@ -24,4 +30,6 @@ pub use mask::WILD;
 pub use miner::LogMiner;
 pub use raw::raw_logs;
 pub use severe::{Words, words};
+pub use survey::{Survey, Template, Trend};
+pub use tags::LineTag;
 pub use templates::MAX_PATTERNS;

@@ -4,12 +4,14 @@
 
 use std::collections::HashMap;
 
-use super::mask::WILD;
+use super::{join::join, mask::WILD};
 
 /// Patterns that are told apart; what comes later and fits none of them goes to one overflow pattern.
 pub const MAX_PATTERNS: usize = 5_000;
 /// Masked texts whose pattern is remembered.
 const MAX_REMEMBERED: usize = 20_000;
+/// Patterns that are told apart by their whole text, where that is asked for.
+const MAX_EXACT: usize = 3_000;
 /// Templates of a leaf that are compared.
 const MAX_LEAF: usize = 200;
 /// Share of tokens that must be the same.
@@ -24,16 +26,26 @@ pub(super) struct Tree {
     leaves: HashMap<(usize, Box<str>), Vec<u32>>,
     remembered: HashMap<Box<str>, u32>,
     overflow: Option<u32>,
+    exact: bool,
 }
 
 impl Tree {
+    /// Every masked text is a pattern of its own, as long as there are not too many: what they have in common is
+    /// found at the end.
+    pub(super) fn exact() -> Self {
+        Self { exact: true, ..Self::default() }
+    }
+
     /// The pattern of a masked message. Indices are given out in order from 0.
     pub(super) fn sort(&mut self, masked: &str) -> u32 {
         if let Some(known) = self.remembered.get(masked) {
             return *known;
         }
         let tokens: Vec<&str> = masked.split(' ').take(MAX_TOKENS).collect();
-        let found = self.find(&tokens);
+        if self.exact && self.templates.len() >= MAX_EXACT {
+            self.settle();
+        }
+        let found = if self.exact { self.add(&tokens) } else { self.find(&tokens) };
         if self.remembered.len() >= MAX_REMEMBERED {
             self.remembered.clear();
         }
@@ -52,8 +64,7 @@ impl Tree {
     }
 
     fn find(&mut self, tokens: &[&str]) -> u32 {
-        let first = tokens.first().copied().unwrap_or("");
-        let key = (tokens.len(), if first.contains(WILD) { WILD.into() } else { first.into() });
+        let key = key(tokens);
         let leaf = self.leaves.get(&key).map_or(&[][..], Vec::as_slice);
         let mut best: Option<(f64, u32)> = None;
         for &candidate in leaf {
@@ -74,9 +85,39 @@ impl Tree {
         if self.templates.len() >= MAX_PATTERNS || leaf.len() >= MAX_LEAF {
             return self.overflow();
         }
+        self.insert(key, tokens)
+    }
+
+    /// Finds what varies in the patterns so far; from here on what is similar to one of them belongs to it.
+    fn settle(&mut self) {
+        let texts: Vec<String> = (0..self.templates.len() as u32).map(|i| self.template(i)).collect();
+        let (roots, joined) = join(&texts);
+        self.templates = roots.iter().map(|r| joined[*r as usize].split(' ').map(Into::into).collect()).collect();
+        self.leaves.clear();
+        self.remembered.clear();
+        self.exact = false;
+        for (index, root) in (0u32..).zip(&roots) {
+            if index == *root {
+                let tokens: Vec<&str> = self.templates[index as usize].iter().map(|t| &**t).collect();
+                let leaf = self.leaves.entry(key(&tokens)).or_default();
+                if leaf.len() < MAX_LEAF {
+                    leaf.push(index);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, tokens: &[&str]) -> u32 {
+        self.insert(key(tokens), tokens)
+    }
+
+    fn insert(&mut self, key: (usize, Box<str>), tokens: &[&str]) -> u32 {
         let new = self.templates.len() as u32;
         self.templates.push(tokens.iter().map(|t| (*t).into()).collect());
-        self.leaves.entry(key).or_default().push(new);
+        let leaf = self.leaves.entry(key).or_default();
+        if leaf.len() < MAX_LEAF {
+            leaf.push(new);
+        }
         new
     }
 
@@ -86,6 +127,12 @@ impl Tree {
             self.templates.len() as u32 - 1
         })
     }
+}
+
+/// The leaf of a message.
+fn key(tokens: &[&str]) -> (usize, Box<str>) {
+    let first = tokens.first().copied().unwrap_or("");
+    (tokens.len(), if first.contains(WILD) { WILD.into() } else { first.into() })
 }
 
 /// The share of tokens that are the same, or `None` when the two are of different shape. What was masked in both says
@@ -123,7 +170,7 @@ fn is_status(token: &str) -> bool {
 }
 
 /// Whether a word decides what a message means.
-fn tells(token: &str) -> bool {
+pub(super) fn tells(token: &str) -> bool {
     const WORDS: &[&str] = &[
         "fail",
         "error",
@@ -195,6 +242,20 @@ mod tests {
             "\"<*>\" 502 <*> \"<*>\" \"<*>\"",
         ]);
         assert_eq!(ids, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_varies_is_found_before_there_are_too_many() {
+        let mut tree = Tree::exact();
+        let word = |n: usize| n.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).collect::<String>();
+        let sort = |tree: &mut Tree, n: usize| tree.sort(&format!("job {} of {} was done by us", word(n), word(7 * n)));
+        let first = sort(&mut tree, 0);
+        let last = (1..2 * MAX_EXACT).map(|n| sort(&mut tree, n)).last().unwrap();
+        assert!(tree.len() <= MAX_EXACT + 1);
+        assert_eq!(
+            (tree.template(first), tree.template(last)),
+            (tree.template(last), "job <*> of <*> was done by us".into())
+        );
     }
 
     #[test]

@@ -15,13 +15,16 @@
 pub mod process;
 pub mod prometheus;
 
+mod changes;
 mod level;
 mod limit;
 mod missing;
 mod profile;
 mod robust;
 mod run;
+mod samples;
 mod spike;
+mod table;
 mod trend;
 
 use std::{ops::Range, time::Duration};
@@ -29,7 +32,12 @@ use std::{ops::Range, time::Duration};
 use crate::model::{Change, Series, Timestamp};
 
 use self::profile::Profile;
-pub use self::profile::{has_limit, is_redundant};
+pub use self::{
+    changes::{ChangePoint, change_points},
+    profile::{has_limit, is_redundant},
+    samples::{ALERT, sample_scores},
+    table::Table,
+};
 
 /// Values beyond are no measurements; squares of what is within stay finite.
 const LARGEST: f64 = 1e150;

@@ -1,0 +1,109 @@
+//! How good the analysis is, on labelled data that is no part of the project: `analyze` by the release binary, judged
+//! by the data's own scorers. Prints tables; nothing passes or fails on a figure. Where the data is not there, it says
+//! so: it lies beside the workspace, in `../shared`, or where `CHAOS_EVAL` says.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use crate::run::{Done, command, root, run};
+
+/// Evaluates logs, metrics, or both when nothing is named.
+pub(crate) fn eval(what: &[String]) -> Done {
+    let parts: Vec<&str> = if what.is_empty() { vec!["logs", "metrics"] } else { what.iter().map(|w| &**w).collect() };
+    if let Some(unknown) = parts.iter().find(|p| !matches!(**p, "logs" | "metrics")) {
+        return Err(format!("{unknown}: what is evaluated is `logs` and `metrics`"));
+    }
+    let place = std::env::var_os("CHAOS_EVAL").map_or_else(|| root().join("../shared"), PathBuf::from);
+    if !place.join("data").is_dir() || !place.join("eval").is_dir() {
+        println!("SKIPPED: there is no evaluation data in {} (CHAOS_EVAL names another place)", place.display());
+        return Ok(());
+    }
+    run(command("cargo").args(["build", "--release", "--locked", "-p", "chaos-server"]))?;
+    let out = target().join("eval");
+    let _ = fs::remove_dir_all(&out);
+    for part in parts {
+        match part {
+            "logs" => logs(&place, &out)?,
+            _ => metrics(&place, &out)?,
+        }
+    }
+    Ok(())
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Runs `analyze` with its output in a file.
+fn analyze(args: &[&str], input: &Path, output: &Path) -> Done {
+    let dir = output.parent().expect("a file in a folder");
+    fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let file = fs::File::create(output).map_err(|e| format!("{}: {e}", output.display()))?;
+    let mut handler = command(&target().join("release/chaos-handler").to_string_lossy());
+    let status = handler.arg("analyze").args(args).arg(input).stdout(file).stderr(Stdio::inherit()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        other => Err(format!("analyze {args:?} {}: {other:?}", input.display())),
+    }
+}
+
+/// Prints what a scorer says.
+fn score(scorer: &Path, set: &Path, predicted: &Path, more: &[&str]) -> Done {
+    let mut python = Command::new("python3");
+    python.arg(scorer).arg("--set").arg(set).arg("--pred").arg(predicted).args(more);
+    let done = python.output().map_err(|e| format!("python3: {e}"))?;
+    print!("{}", String::from_utf8_lossy(&done.stdout));
+    match done.status.success() {
+        true => Ok(()),
+        false => Err(format!("{}: {}", scorer.display(), String::from_utf8_lossy(&done.stderr))),
+    }
+}
+
+/// The same log twice: messages only, and whole lines with their headers.
+fn logs(place: &Path, out: &Path) -> Done {
+    let set = place.join("data/logs");
+    for (file, about) in [("content.log", "messages only"), ("lines.log", "raw lines with header")] {
+        let predicted = out.join(file);
+        let started = Instant::now();
+        for system in folders(&set)? {
+            let name = system.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            analyze(&["logs", "--per-line", "--json"], &system.join(file), &predicted.join(format!("{name}.jsonl")))?;
+        }
+        println!("\nlogs, {about} ({file}), analysed in {:.1} s", started.elapsed().as_secs_f64());
+        score(&place.join("eval/score_logs.py"), &set, &predicted, &[])?;
+    }
+    Ok(())
+}
+
+fn metrics(place: &Path, out: &Path) -> Done {
+    let set = place.join("data/metrics");
+    let predicted = out.join("metrics");
+    let started = Instant::now();
+    for group in folders(&set.join("series"))? {
+        let to = predicted.join(group.file_name().unwrap_or_default());
+        for series in entries(&group)?.iter().filter(|p| p.extension().is_some_and(|e| e == "csv")) {
+            analyze(&["metrics", "--per-sample"], series, &to.join(series.file_name().unwrap_or_default()))?;
+        }
+    }
+    println!(
+        "\nmetrics, threshold 0.5, analysed in {:.1} s (a file is looked at as a whole: a sample's score also depends \
+         on what comes after it)",
+        started.elapsed().as_secs_f64()
+    );
+    score(&place.join("eval/score_metrics.py"), &set, &predicted, &["--threshold", "0.5"])
+}
+
+fn folders(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    Ok(entries(dir)?.into_iter().filter(|p| p.is_dir()).collect())
+}
+
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let read = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let mut all: Vec<PathBuf> = read.flatten().map(|e| e.path()).collect();
+    all.sort();
+    Ok(all)
+}
