@@ -332,6 +332,8 @@ fn a_killed_run_leaves_nothing_running_on_the_target() {
     let Some(server) = Server::openssh("") else { return };
     let place = Place::new(&server);
     let mut child = observing(&place, &["--observe", "60"]);
+    // Time for the messages by which the target watches over the commands.
+    std::thread::sleep(Duration::from_secs(2));
     let left = server.running();
     assert!(left.len() > 3, "{left:?}");
     child.kill().unwrap();

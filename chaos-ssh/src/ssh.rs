@@ -42,7 +42,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// russh has no way to hold back a single channel.
 ///
 /// Should this process be killed, or the connection be lost, the target itself ends the commands that are still
-/// running, unless they have made themselves a session of their own (setsid).
+/// running, unless they have made themselves a session of their own (setsid). It is told of each by a message of its
+/// own, right after the start: a command whose message was still on its way is not ended.
 pub struct Ssh {
     route: Route,
     secrets: Secrets,
