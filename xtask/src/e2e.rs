@@ -10,17 +10,17 @@ const NAME: &str = "e2e";
 /// Runs the tests on the machine: all of them, or those whose names contain one of `only`.
 pub(crate) fn test(only: &[String]) -> Done {
     // Before the machine is up, which a build would slow down. With all features, as the other tests are built.
-    let tests = ["test", "--workspace", "--all-features", "--locked", "--test", "vm"];
-    run(command("cargo").args(tests).arg("--no-run"))?;
+    let vm_tests = || {
+        let mut cargo = command("cargo");
+        cargo.args(["test", "--workspace", "--all-features", "--locked", "--test", "vm"]);
+        cargo
+    };
+    run(vm_tests().arg("--no-run"))?;
     let _ = command(LOCAL_VM).args(["down", NAME]).stderr(Stdio::null()).status();
     run(command(LOCAL_VM).args(["up", NAME]))?;
     let told = command(LOCAL_VM).args(["ssh-config", NAME]).output().map_err(|e| format!("{LOCAL_VM}: {e}"))?;
     let config = String::from_utf8_lossy(&told.stdout).trim().to_owned();
-    let mut tests = {
-        let mut c = command("cargo");
-        c.args(tests);
-        c
-    };
+    let mut tests = vm_tests();
     tests.args(["--", "--ignored", "--nocapture", "--test-threads", "1"]).args(only);
     tests.env("CHAOS_VM", NAME).env("CHAOS_VM_SSH_CONFIG", config);
     let tested = run(&mut tests);
