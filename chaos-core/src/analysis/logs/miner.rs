@@ -6,11 +6,11 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use super::{
     count::Counter,
     deep,
-    header::{Frame, Header, parse},
+    header::{Frame, Header},
     join::join,
     keep::{Keeper, Record},
     lines::Lines,
-    mask::{mask, mask_thoroughly},
+    mask::mask_thoroughly,
     pattern::{Pattern, merge, texts},
     severe::{Words, words},
     survey::{self, Survey},
@@ -38,7 +38,7 @@ impl LogMiner {
     /// For a stream that is read around `reference`, which gives year-less times their year.
     #[must_use]
     pub fn new(reference: Timestamp) -> Self {
-        Self { lines: Lines::default(), state: State { frame: Frame { reference, boot: None }, ..State::default() } }
+        Self { lines: Lines::default(), state: State { frame: Frame { reference, boot: None }, keeper: Some(Keeper::default()), ..State::default() } }
     }
 
     /// When the target booted: the kernel's ring buffer counts from there.
@@ -64,12 +64,10 @@ impl LogMiner {
         self
     }
 
-    /// For [`Self::survey`]: lines are searched for headers of unknown forms, and what varies in the templates is judged
-    /// at the end, by all that came.
+    /// No record is kept: for [`Self::survey`], which gives an account of all of them.
     #[must_use]
-    pub fn thorough(mut self) -> Self {
-        self.state.thorough = true;
-        self.state.tree = Tree::exact();
+    pub fn counting(mut self) -> Self {
+        self.state.keeper = None;
         self
     }
 
@@ -150,12 +148,12 @@ struct State {
     masked: String,
     tree: Tree,
     patterns: Vec<Pattern>,
-    keeper: Keeper,
+    /// Unless records are only counted.
+    keeper: Option<Keeper>,
     unit: Option<Arc<str>>,
     records: u64,
     bytes: u64,
     tagger: Option<Tagger>,
-    thorough: bool,
     spare: String,
     /// Records of the baseline, where there is one.
     usual: Option<u64>,
@@ -185,10 +183,7 @@ impl State {
             self.tag(Tagger::blank);
             return;
         }
-        let header = match self.thorough {
-            true => deep::parse(&text, &self.frame),
-            false => parse(&text, &self.frame),
-        };
+        let header = deep::parse(&text, &self.frame);
         if header.ignore {
             self.tag(Tagger::goes_on);
             return;
@@ -229,7 +224,7 @@ impl State {
         let m = &*header.message;
         match m.as_bytes().first() {
             // Where nothing has a header, a single space is no indentation.
-            Some(b' ') if self.thorough && !self.timed && !m.starts_with("  ") => false,
+            Some(b' ') if !self.timed && !m.starts_with("  ") => false,
             Some(b' ' | b'\t') => true,
             Some(b'a') if p.text.contains("\tat ") => m.starts_with("at "),
             Some(b'C') => m.starts_with("Caused by: "),
@@ -297,11 +292,7 @@ impl State {
             with_last = format!("{first} {last}");
             &with_last
         };
-        if self.thorough {
-            mask_thoroughly(shape, &mut self.masked, &mut self.spare);
-        } else {
-            mask(shape, &mut self.masked);
-        }
+        mask_thoroughly(shape, &mut self.masked, &mut self.spare);
         let index = self.tree.sort(&self.masked);
         if index as usize >= self.patterns.len() {
             let words = if index as usize >= super::MAX_PATTERNS { Words::Plain } else { words(&p.text) };
@@ -319,8 +310,8 @@ impl State {
             tagger.ends(Some(index), p.level);
         }
         let (at, level, unit, pid) = (p.at, p.level, p.unit.clone(), p.pid);
-        if !self.thorough {
-            self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
         }
     }
 
@@ -330,27 +321,28 @@ impl State {
             (pattern.level, pattern.counter) = (None, Counter::default());
         }
         self.usual = Some(self.usual.unwrap_or(0) + std::mem::take(&mut self.records));
-        (self.keeper, self.bytes, self.timed) = (Keeper::default(), 0, false);
+        (self.bytes, self.timed) = (0, false);
+        self.keeper = self.keeper.is_some().then(Keeper::default);
         self.tagger = self.tagger.is_some().then(Tagger::default);
     }
 
+    /// The patterns under their final templates, and for each pattern of a tag its place there.
+    fn settled(patterns: Vec<Pattern>, tree: &Tree) -> (Vec<(String, Pattern)>, Vec<u32>) {
+        debug_assert_eq!(tree.len(), patterns.len());
+        let (roots, joined) = join(&texts(&patterns, tree));
+        merge(patterns, roots.iter().map(|r| joined[*r as usize].clone()).collect())
+    }
+
     fn survey(self) -> Survey {
-        let mut texts = texts(&self.patterns, &self.tree);
-        if self.thorough {
-            let (roots, joined) = join(&texts);
-            texts = roots.iter().map(|r| joined[*r as usize].clone()).collect();
-        }
-        let (merged, rename) = merge(self.patterns, texts);
+        let (merged, rename) = Self::settled(self.patterns, &self.tree);
         let mined = merged.into_iter().map(|(template, p)| p.mined(template));
         let whole = survey::Whole { records: self.records, bytes: self.bytes, usual: self.usual, timed: self.timed };
         Survey::new(&whole, mined.collect(), rename)
     }
 
     fn finish(self) -> Logs {
-        debug_assert_eq!(self.tree.len(), self.patterns.len());
-        let texts = texts(&self.patterns, &self.tree);
-        let (merged, rename) = merge(self.patterns, texts);
-        let lines = self.keeper.finish(&rename);
+        let (merged, rename) = Self::settled(self.patterns, &self.tree);
+        let lines = self.keeper.map(|k| k.finish(&rename)).unwrap_or_default();
         let mut patterns: Vec<LogPattern> = merged.into_iter().map(|(t, p)| p.finish(t)).collect();
         for (row, line) in (0u32..).zip(&lines) {
             if let Some(pattern) = patterns.get_mut(line.pattern as usize) {

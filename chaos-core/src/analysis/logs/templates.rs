@@ -20,22 +20,25 @@ const SIMILAR: f64 = 0.6;
 const MAX_TOKENS: usize = 80;
 
 /// The tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tree {
     templates: Vec<Vec<Box<str>>>,
     leaves: HashMap<(usize, Box<str>), Vec<u32>>,
     remembered: HashMap<Box<str>, u32>,
     overflow: Option<u32>,
+    /// Every masked text is a pattern of its own, as long as there are not too many: what they have in common is
+    /// found at the end.
     exact: bool,
 }
 
-impl Tree {
-    /// Every masked text is a pattern of its own, as long as there are not too many: what they have in common is
-    /// found at the end.
-    pub(super) fn exact() -> Self {
-        Self { exact: true, ..Self::default() }
+impl Default for Tree {
+    fn default() -> Self {
+        let (templates, leaves, remembered) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self { templates, leaves, remembered, overflow: None, exact: true }
     }
+}
 
+impl Tree {
     /// The pattern of a masked message. Indices are given out in order from 0.
     pub(super) fn sort(&mut self, masked: &str) -> u32 {
         if let Some(known) = self.remembered.get(masked) {
@@ -215,8 +218,12 @@ pub(super) fn tells(token: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn similar() -> Tree {
+        Tree { exact: false, ..Tree::default() }
+    }
+
     fn sorted(messages: &[&str]) -> (Vec<u32>, Tree) {
-        let mut tree = Tree::default();
+        let mut tree = similar();
         let ids = messages.iter().map(|m| tree.sort(m)).collect();
         (ids, tree)
     }
@@ -246,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_varies_is_found_before_there_are_too_many() {
-        let mut tree = Tree::exact();
+        let mut tree = Tree::default();
         let word = |n: usize| n.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).collect::<String>();
         let sort = |tree: &mut Tree, n: usize| tree.sort(&format!("job {} of {} was done by us", word(n), word(7 * n)));
         let first = sort(&mut tree, 0);
@@ -260,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_number_of_patterns_is_bounded() {
-        let mut tree = Tree::default();
+        let mut tree = similar();
         let letters = |n: usize| n.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).collect::<String>();
         let last = (0..3 * MAX_PATTERNS).map(|n| tree.sort(&format!("x{} y", letters(n)))).max();
         assert_eq!(last, Some(MAX_PATTERNS as u32));

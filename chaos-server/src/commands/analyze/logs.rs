@@ -42,7 +42,7 @@ pub(super) fn logs(args: &AnalyzeLogsArgs) -> Result<Exit, Failure> {
 }
 
 fn survey(args: &AnalyzeLogsArgs, mut tags: Option<&mut Tags>) -> Result<Survey, Failure> {
-    let mut miner = LogMiner::new(Timestamp::default()).thorough();
+    let mut miner = LogMiner::new(Timestamp::default()).counting();
     if let Some(baseline) = &args.baseline {
         push(&mut miner, baseline, None)?;
         miner.baseline_ends();
