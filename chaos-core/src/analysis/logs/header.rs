@@ -3,10 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{
-    json,
-    stamp::{self, Cursor},
-};
+use super::{component::component, cursor::Cursor, json, stamp::Form};
 use crate::model::{Level, Timestamp};
 
 /// What a record says about itself.
@@ -24,6 +21,23 @@ pub struct Header<'a> {
     pub message: Cow<'a, str>,
     /// Extra lines of a record of the kernel ring buffer (` SUBSYSTEM=pci`): nothing to read.
     pub ignore: bool,
+    /// How its time is written, and the line from there on.
+    pub(super) stamp: Option<(Form, &'a str)>,
+}
+
+impl<'a> Header<'a> {
+    /// As it is, with the time that `text` begins with.
+    pub(super) fn timed(self, form: Form, at: Timestamp, text: &'a str) -> Self {
+        Self { at: Some(at), stamp: Some((form, text)), ..self }
+    }
+}
+
+/// The time that a text begins with, in the first of some forms that fits, and the rest.
+pub(super) fn time<'a>(text: &'a str, forms: &[Form], frame: &Frame) -> Option<(Form, Timestamp, &'a str)> {
+    forms.iter().find_map(|form| {
+        let (at, rest) = form.read(text.as_bytes(), frame)?;
+        Some((*form, at, self::text(text, rest)))
+    })
 }
 
 /// What is needed to read times that are not complete.
@@ -43,18 +57,18 @@ pub fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
         Some(b'{') => json::parse(line, frame),
         Some(b'<') => priority(line, frame),
         Some(b'[') => bracketed(line, frame),
-        Some(b'0'..=b'9') => iso(line).or_else(|| kmsg(line, frame)).or_else(|| access(line)),
+        Some(b'0'..=b'9') => dated(line, frame).or_else(|| kmsg(line, frame)).or_else(|| access(line, frame)),
         Some(b'A'..=b'Z') => bsd(line, frame).or_else(|| klog(line, frame)).or_else(|| python(line)),
         Some(b' ') => kmsg_extra(line),
         _ => None,
     };
-    let mut header = read.or_else(|| access(line)).unwrap_or_else(|| Header {
-        level: level_near_start(line).map(|(level, _)| level),
+    let mut header = read.or_else(|| access(line, frame)).unwrap_or_else(|| Header {
+        level: level_near_start(line).map(|(level, ..)| level),
         message: line.into(),
         ..Header::default()
     });
     if header.level.is_none() {
-        header.level = level_near_start(&header.message).map(|(level, _)| level);
+        header.level = level_near_start(&header.message).map(|(level, ..)| level);
     }
     header
 }
@@ -87,7 +101,7 @@ fn priority<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     let rest = text(line, c.0);
     let mut header = match rest.strip_prefix("1 ") {
         Some(rest) => rfc5424(rest)?,
-        None => bsd(rest, frame).or_else(|| iso(rest)).unwrap_or_else(|| tagged(rest)),
+        None => bsd(rest, frame).or_else(|| dated(rest, frame)).unwrap_or_else(|| tagged(rest)),
     };
     header.level = Some(severity(pri));
     Some(header)
@@ -108,12 +122,11 @@ fn rfc5424(rest: &str) -> Option<Header<'_>> {
     };
     let message = message.trim_start();
     Some(Header {
-        at: stamp::iso(at.as_bytes()).map(|(t, _)| t),
-        level: None,
+        at: time(at, &[Form::Iso], &Frame::default()).map(|(_, at, _)| at),
         unit: (app != "-").then(|| app.into()),
         pid: pid.parse().ok(),
         message: message.strip_prefix('\u{feff}').unwrap_or(message).into(),
-        ignore: false,
+        ..Header::default()
     })
 }
 
@@ -138,13 +151,12 @@ fn structured_data(body: &str) -> Option<usize> {
 
 /// `Nov 24 08:15:30 host tag[pid]: message`.
 fn bsd<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
-    let (at, rest) = stamp::bsd(line.as_bytes(), frame.reference)?;
-    let rest = text(line, rest).strip_prefix(' ')?;
-    Some(Header { at: Some(at), ..host_and_tag(rest) })
+    let (form, at, rest) = time(line, &[Form::Bsd], frame)?;
+    Some(host_and_tag(rest.strip_prefix(' ')?).timed(form, at, line))
 }
 
 /// `host tag[pid]: message`, or without the host.
-fn host_and_tag(rest: &str) -> Header<'_> {
+pub(super) fn host_and_tag(rest: &str) -> Header<'_> {
     let direct = tag(rest);
     let after_host = rest.split_once(' ').map(|(_, r)| r.trim_start());
     match (direct, after_host) {
@@ -154,7 +166,7 @@ fn host_and_tag(rest: &str) -> Header<'_> {
     }
 }
 
-fn tagged(rest: &str) -> Header<'_> {
+pub(super) fn tagged(rest: &str) -> Header<'_> {
     let Some((unit, pid, message)) = tag(rest) else { return Header { message: rest.into(), ..Header::default() } };
     let mut message = message;
     // The kernel's own time inside a syslog line: `kernel: [ 12.345678] …`.
@@ -167,7 +179,7 @@ fn tagged(rest: &str) -> Header<'_> {
 }
 
 /// `tag[pid]: message`.
-fn tag(rest: &str) -> Option<(&str, Option<u32>, &str)> {
+pub(super) fn tag(rest: &str) -> Option<(&str, Option<u32>, &str)> {
     let name = |b: &u8| b.is_ascii_alphanumeric() || b"_./()@-\\".contains(b);
     let end = rest.bytes().position(|b| !name(&b)).filter(|n| (1..=64).contains(n))?;
     let (unit, after) = rest.split_at(end);
@@ -245,86 +257,61 @@ fn since_boot(line: &str) -> Option<(i64, &str)> {
 
 /// What begins with `[`: `dmesg`, Apache's error log, and loggers that put their time in brackets.
 fn bracketed<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
-    if let Some((millis, message)) = since_boot(line) {
-        let at = frame.boot.map(|boot| Timestamp::from_millis(boot.0.saturating_add(millis)));
-        return Some(Header { at, unit: Some("kernel".into()), message: message.into(), ..Header::default() });
+    let inside = line.strip_prefix('[')?;
+    if let Some((_, message)) = since_boot(line) {
+        let kernel = Header { unit: Some("kernel".into()), message: message.into(), ..Header::default() };
+        return Some(match Form::SinceBoot.read(inside.as_bytes(), frame) {
+            Some((at, _)) => kernel.timed(Form::SinceBoot, at, inside),
+            None => kernel,
+        });
     }
-    let inside = &line.as_bytes()[1..];
-    let (at, rest) = stamp::ctime(inside)
-        .or_else(|| stamp::iso(inside))
-        .or_else(|| stamp::access(inside))
-        .or_else(|| stamp::bsd(inside, frame.reference))?;
-    let end = memchr::memchr(b']', rest).filter(|n| *n <= 16)?;
-    Some(Header { at: Some(at), ..component(text(line, &rest[end + 1..])) })
+    const FORMS: [Form; 7] =
+        [Form::Ctime, Form::Iso, Form::Access, Form::Bsd, Form::MonthDay, Form::ShortYear, Form::DayFirst];
+    let (form, at, rest) = time(inside, &FORMS, frame)?;
+    let end = memchr::memchr(b']', rest.as_bytes()).filter(|n| *n <= 16)?;
+    Some(component(&rest[end + 1..]).timed(form, at, inside))
 }
 
-/// What begins with an ISO date: the time, then whatever the logger puts before its message.
-fn iso(line: &str) -> Option<Header<'_>> {
-    let (at, rest) = stamp::iso(line.as_bytes())?;
-    let rest = text(line, rest).trim_start_matches([' ', '\t', '|', ':', '-', ']']);
-    Some(Header { at: Some(at), ..component(rest) })
-}
-
-/// After a time: a level among the first words, a process, a program.
-pub(super) fn component(rest: &str) -> Header<'_> {
-    let rest = rest.trim_start();
-    if let Some((level, end)) = level_near_start(rest) {
-        let before = &rest[..end];
-        let after = rest[end..].trim_start_matches([' ', ':', '-', ']', '|', '\t']);
-        // PostgreSQL `[123] ERROR:`, Python `[123] ERROR`; nginx `[error] 12#34: `.
-        let pid = bracketed_number(before);
-        let (pid, message) = match after.split_once(' ') {
-            Some((word, message)) if word.contains('#') && word.ends_with(':') => {
-                (word.split('#').next().and_then(|p| p.parse().ok()), message)
-            }
-            _ => (pid, after),
-        };
-        return Header { level: Some(level), pid, message: message.into(), ..Header::default() };
-    }
-    match rest.split_once(' ') {
-        // rsyslog's ISO format: `host tag[pid]: message`.
-        Some((host, after)) if !host.ends_with(':') && tag(after).is_some() => tagged(after),
-        _ => tagged(rest),
-    }
-}
-
-fn bracketed_number(text: &str) -> Option<u32> {
-    let (_, after) = text.split_once('[')?;
-    after.split_once(']')?.0.parse().ok()
+/// What begins with a date in digits: the time, then whatever the logger puts before its message.
+fn dated<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
+    const FORMS: [Form; 7] = [
+        Form::Iso,
+        Form::MonthDay,
+        Form::ShortYear,
+        Form::Digits,
+        Form::Packed,
+        Form::DayFirst,
+        Form::Dotted,
+    ];
+    let (form, at, rest) = time(line, &FORMS, frame)?;
+    Some(component(rest.trim_start_matches([' ', '\t', '|', ':', '-', ']', ','])).timed(form, at, line))
 }
 
 /// An access log in the common or combined format; the status gives the level.
-fn access(line: &str) -> Option<Header<'_>> {
+fn access<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     let open = memchr::memmem::find(line.as_bytes().get(..line.len().min(200))?, b" [")?;
-    let (at, rest) = stamp::access(&line.as_bytes()[open + 2..])?;
-    let message = text(line, rest.strip_prefix(b"]")?).trim_start();
+    let (form, at, rest) = time(&line[open + 2..], &[Form::Access], frame)?;
+    let message = rest.strip_prefix(']')?.trim_start();
     let status = message.rsplit_once("HTTP/").and_then(|(_, r)| r.split(' ').nth(1)?.parse::<u16>().ok());
     let status = status.or_else(|| message.split("\" ").nth(1)?.get(..3)?.parse().ok());
     let level = status.map(|s| if s >= 500 { Level::Error } else { Level::Info });
-    Some(Header { at: Some(at), level, message: message.into(), ..Header::default() })
+    Some(Header { level, message: message.into(), ..Header::default() }.timed(form, at, &line[open + 2..]))
 }
 
 /// `E1124 08:15:30.250000   123 file.go:12] message`, as Kubernetes and glog write.
 fn klog<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
-    let mut c = Cursor(line.as_bytes());
-    let level = match c.0.first()? {
+    let level = match line.as_bytes().first()? {
         b'I' => Level::Info,
         b'W' => Level::Warning,
         b'E' => Level::Error,
         b'F' => Level::Critical,
         _ => return None,
     };
-    c.0 = &c.0[1..];
-    let month = c.digits(2).filter(|m| (1..=12).contains(m))?;
-    let day = c.digits(2)?;
-    c.byte(b' ')?;
-    let rest = text(line, c.0);
-    const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let clock = rest.get(..15)?;
-    let (at, _) = stamp::bsd(format!("{} {day:02} {clock}", NAMES[month as usize - 1]).as_bytes(), frame.reference)?;
-    let (place, message) = rest[15..].split_once("] ")?;
+    let (form, at, rest) = time(&line[1..], &[Form::Glog], frame)?;
+    let (place, message) = rest.split_once("] ")?;
     let pid = place.split_whitespace().next().and_then(|p| p.parse().ok());
-    Some(Header { at: Some(at), level: Some(level), pid, message: message.into(), ..Header::default() })
+    let header = Header { level: Some(level), pid, message: message.into(), ..Header::default() };
+    Some(header.timed(form, at, &line[1..]))
 }
 
 /// `ERROR:logger:message`, Python's default.
@@ -364,8 +351,8 @@ pub(super) fn level_word(word: &[u8], any_case: bool) -> Option<Level> {
     })
 }
 
-/// A level among the first words, and where it ends: `ERROR`, `[error]`, `level=error`, `error:`.
-pub(super) fn level_near_start(message: &str) -> Option<(Level, usize)> {
+/// A level among the first words, and where it begins and ends: `ERROR`, `[error]`, `level=error`, `error:`.
+pub(super) fn level_near_start(message: &str) -> Option<(Level, usize, usize)> {
     let bytes = message.as_bytes();
     let mut at = 0;
     for _ in 0..6 {
@@ -385,7 +372,7 @@ pub(super) fn level_near_start(message: &str) -> Option<(Level, usize)> {
             let name = name.rsplit(|b| *b == b':').next().unwrap_or(name);
             let marked = begin > 0 || word.len() > core.len() || word.ends_with(b":");
             if let Some(level) = level_word(name, marked) {
-                return Some((level, end));
+                return Some((level, start, end));
             }
         }
         if end == bytes.len() {

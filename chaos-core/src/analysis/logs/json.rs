@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
             _ => own.or(self.identifier),
         };
         let message = self.message.unwrap_or_default();
-        Header { at: self.at, level: self.level, unit, pid: self.pid, message, ignore: false }
+        Header { at: self.at, level: self.level, unit, pid: self.pid, message, ..Header::default() }
     }
 
     fn application_record(self, line: &'a str) -> Header<'a> {
@@ -99,7 +99,7 @@ impl<'a> Fields<'a> {
             Cow::Borrowed(text) => text.trim_end().into(),
             Cow::Owned(text) => text.trim_end().to_owned().into(),
         };
-        Header { at: self.at, level: self.level, unit: self.unit, pid: self.pid, message, ignore: false }
+        Header { at: self.at, level: self.level, unit: self.unit, pid: self.pid, message, ..Header::default() }
     }
 }
 

@@ -108,7 +108,13 @@ fn masked(message: &str, thorough: bool, out: &mut String) {
     while !message.is_char_boundary(end) {
         end -= 1;
     }
-    let text = &message[..end];
+    let mut text = &message[..end];
+    if end < message.len()
+        && let Some((whole, _)) = text.rsplit_once(' ')
+    {
+        // A word that is cut is none of the message's.
+        text = whole;
+    }
     let bytes = text.as_bytes();
     let mut at = 0;
     let mut after_http = false;

@@ -1,122 +1,66 @@
 //! Reads the times that log headers have, by hand: a general parser per line would cost more than all the rest.
 //! A time without a zone counts as UTC.
 
+use super::{
+    cursor::{Cursor, DAY, days},
+    header::Frame,
+};
 use crate::model::Timestamp;
 
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
-
-/// Reads a text from its beginning.
-#[derive(Clone, Copy)]
-pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
-
-impl<'a> Cursor<'a> {
-    pub(super) fn byte(&mut self, wanted: u8) -> Option<()> {
-        let (first, rest) = self.0.split_first()?;
-        (*first == wanted).then(|| self.0 = rest)
-    }
-
-    /// Exactly `n` digits, `n` below 10.
-    pub(super) fn digits(&mut self, n: usize) -> Option<i64> {
-        let (head, rest) = self.0.split_at_checked(n)?;
-        let value = head.iter().try_fold(0, |v, b| b.is_ascii_digit().then(|| v * 10 + i64::from(b - b'0')))?;
-        self.0 = rest;
-        Some(value)
-    }
-
-    /// As many digits as there are, at least one; `None` when the number has no place in an `i64`.
-    pub(super) fn number(&mut self) -> Option<i64> {
-        let n = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
-        let (head, rest) = self.0.split_at(n);
-        if n == 0 {
-            return None;
-        }
-        self.0 = rest;
-        head.iter().try_fold(0i64, |v, b| v.checked_mul(10)?.checked_add(i64::from(b - b'0')))
-    }
-
-    /// A fraction after `.` or `,`, in milliseconds.
-    fn fraction(&mut self) -> Option<i64> {
-        let mut millis = 0;
-        let mut unit = 100;
-        let n = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
-        for b in &self.0[..n.min(3)] {
-            millis += i64::from(b - b'0') * unit;
-            unit /= 10;
-        }
-        self.0 = &self.0[n..];
-        (n > 0).then_some(millis)
-    }
-
-    fn month(&mut self) -> Option<i64> {
-        const NAMES: [&[u8]; 12] =
-            [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-        let (head, rest) = self.0.split_at_checked(3)?;
-        let i = NAMES.iter().position(|n| *n == head)?;
-        self.0 = rest;
-        Some(i as i64 + 1)
-    }
-
-    /// `HH:MM:SS` with a fraction, in milliseconds.
-    fn clock(&mut self) -> Option<i64> {
-        let h = self.digits(2)?;
-        self.byte(b':')?;
-        let m = self.digits(2)?;
-        self.byte(b':')?;
-        let s = self.digits(2)?;
-        let mut millis = 0;
-        if let [b'.' | b',', b'0'..=b'9', ..] = self.0 {
-            self.0 = &self.0[1..];
-            millis = self.fraction()?;
-        }
-        (h < 24 && m < 60 && s <= 60).then_some(((h * 60 + m) * 60 + s) * 1000 + millis)
-    }
-
-    /// `Z`, `+hh:mm`, `-hhmm`, `+hh`, ` +hhmm`, ` UTC`: milliseconds east of UTC; nothing is UTC.
-    fn zone(&mut self) -> i64 {
-        let text = self.0.strip_prefix(b" ").unwrap_or(self.0);
-        for name in [&b"UTC"[..], b"GMT", b"Z"] {
-            if let Some(rest) = text.strip_prefix(name)
-                && rest.first().is_none_or(|b| !b.is_ascii_alphanumeric())
-            {
-                self.0 = rest;
-                return 0;
-            }
-        }
-        let Some((sign @ (b'+' | b'-'), rest)) = text.split_first().map(|(s, r)| (*s, r)) else { return 0 };
-        let mut zone = Cursor(rest);
-        let Some(hours) = zone.digits(2) else { return 0 };
-        let mut minutes = 0;
-        let mut after = zone;
-        let _ = after.byte(b':');
-        if let Some(m) = after.digits(2) {
-            (minutes, zone) = (m, after);
-        }
-        if hours > 14 || minutes > 59 {
-            return 0;
-        }
-        self.0 = zone.0;
-        (hours * 60 + minutes) * 60_000 * if sign == b'-' { -1 } else { 1 }
-    }
+/// A way to write a time; each is told from the others by its punctuation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `2026-11-24T08:15:30.250Z`, `2026/11/24 08:15:30,250 +0100`
+    Iso,
+    /// `Nov 24 08:15:30`
+    Bsd,
+    /// `24/Nov/2026:08:15:30 +0000`
+    Access,
+    /// `Tue Nov 24 08:15:30.123456 2026`
+    Ctime,
+    /// `2026-11-24-08.15.30.250000`
+    Dotted,
+    /// `11-24 08:15:30.250`, `11.24 08:15:30`
+    MonthDay,
+    /// `1124 08:15:30.250000`
+    Glog,
+    /// `261124 081530`, `20261124 081530`
+    Digits,
+    /// `26/11/24 08:15:30`
+    ShortYear,
+    /// `20261124-08:15:30:250`, `20261124T08:15:30`
+    Packed,
+    /// `24 Nov 2026 08:15:30.250`
+    DayFirst,
+    /// `1795508130`, `1795508130.250`, or in milli-, micro- or nanoseconds
+    Epoch,
+    /// `   12.345678]`, seconds since boot
+    SinceBoot,
 }
 
-/// Days since the epoch (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil).
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let longest = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + i64::from(leap),
-        _ => return None,
-    };
-    if !(1..=longest).contains(&day) {
-        return None;
+impl Form {
+    /// The time and what follows it; `None` when the text does not begin with one. Times without a year get it from
+    /// the frame, those since boot are known where the boot's is.
+    pub(super) fn read<'a>(self, text: &'a [u8], frame: &Frame) -> Option<(Timestamp, &'a [u8])> {
+        match self {
+            Self::Iso => iso(text),
+            Self::Bsd => bsd(text, frame.reference),
+            Self::Access => access(text),
+            Self::Ctime => ctime(text),
+            Self::Dotted => dotted(text),
+            Self::MonthDay => month_day(text, frame.reference),
+            Self::Glog => glog(text, frame.reference),
+            Self::Digits => digits(text),
+            Self::ShortYear => short_year(text),
+            Self::Packed => packed(text),
+            Self::DayFirst => day_first(text),
+            Self::Epoch => seconds(text),
+            Self::SinceBoot => {
+                let (millis, rest) = since_boot(text)?;
+                Some((Timestamp::from_millis(frame.boot?.0.saturating_add(millis)), rest))
+            }
+        }
     }
-    let y = if month <= 2 { year - 1 } else { year };
-    let era = y.div_euclid(400);
-    let of_era = y - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
 /// `2026-11-24T08:15:30.250Z`, `2026-11-24 08:15:30,250 +0100`, `2026/11/24 08:15:30`: the time and what follows.
@@ -151,12 +95,128 @@ pub(super) fn bsd(text: &[u8], reference: Timestamp) -> Option<(Timestamp, &[u8]
         return Some((Timestamp::from_millis(days(year, month, day)? * DAY + clock), with_year.0));
     }
     let clock = c.clock()?;
+    Some((without_year(month, day, clock, reference)?, c.0))
+}
+
+/// In the last year that does not put it more than two days after `reference`.
+fn without_year(month: i64, day: i64, clock: i64, reference: Timestamp) -> Option<Timestamp> {
     let year = 1970 + reference.0.div_euclid(DAY) * 400 / 146_097;
     let last = (year - 8..=year + 1)
         .filter_map(|y| Some(days(y, month, day)? * DAY + clock))
         .filter(|t| *t <= reference.0.saturating_add(2 * DAY))
         .max()?;
-    Some((Timestamp::from_millis(last), c.0))
+    Some(Timestamp::from_millis(last))
+}
+
+/// As IBM's loggers write.
+fn dotted(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let date = c.date(4, b'-')?;
+    c.byte(b'-')?;
+    let clock = c.clock_by(b'.')?;
+    Some((Timestamp::from_millis(date + clock), c.0))
+}
+
+/// The `threadtime` of logcat, and the same with a dot.
+fn month_day(text: &[u8], reference: Timestamp) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let month = c.digits(2).filter(|m| (1..=12).contains(m))?;
+    c.byte(b'-').or_else(|| c.byte(b'.'))?;
+    let day = c.digits(2)?;
+    c.byte(b' ')?;
+    let clock = c.clock()?;
+    Some((without_year(month, day, clock, reference)?, c.0))
+}
+
+/// As Google's logging libraries and Kubernetes write, after the letter of the level.
+fn glog(text: &[u8], reference: Timestamp) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let month = c.digits(2).filter(|m| (1..=12).contains(m))?;
+    let day = c.digits(2)?;
+    c.byte(b' ')?;
+    let clock = c.clock()?;
+    Some((without_year(month, day, clock, reference)?, c.0))
+}
+
+fn digits(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let date = match text.iter().take_while(|b| b.is_ascii_digit()).count() {
+        6 => c.packed_date(2)?,
+        8 => c.packed_date(4)?,
+        _ => return None,
+    };
+    c.byte(b' ')?;
+    let (h, m, s) = (c.digits(2)?, c.digits(2)?, c.digits(2)?);
+    let ends = c.0.first().is_none_or(|b| !b.is_ascii_digit());
+    (h < 24 && m < 60 && s <= 60 && ends)
+        .then(|| (Timestamp::from_millis(date + ((h * 60 + m) * 60 + s) * 1000), c.0))
+}
+
+/// As log4j writes where nothing else is set.
+fn short_year(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let date = c.date(2, b'/').or_else(|| c.date(2, b'-'))?;
+    c.byte(b' ')?;
+    let clock = c.clock()?;
+    Some((Timestamp::from_millis(date + clock), c.0))
+}
+
+fn packed(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let date = c.packed_date(4)?;
+    c.byte(b'-').or_else(|| c.byte(b'T')).or_else(|| c.byte(b' '))?;
+    let mut clock = c.clock_loosely()?;
+    if let [b':' | b'.' | b',', b'0'..=b'9', ..] = c.0 {
+        c.0 = &c.0[1..];
+        clock += c.fraction()?;
+    }
+    let zone = c.zone();
+    Some((Timestamp::from_millis(date + clock - zone), c.0))
+}
+
+/// As Redis writes.
+fn day_first(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let day = c.digits(2)?;
+    c.byte(b' ')?;
+    let month = c.month()?;
+    c.byte(b' ')?;
+    let year = c.digits(4)?;
+    c.byte(b' ')?;
+    let clock = c.clock()?;
+    Some((Timestamp::from_millis(days(year, month, day)? * DAY + clock), c.0))
+}
+
+/// A number that was seconds, or a fraction of them, since the epoch in the years 2001 to 2128.
+fn seconds(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let places = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let number = c.number()?;
+    let mut millis = match places {
+        10 => number * 1000,
+        13 => number,
+        16 => number / 1000,
+        19 => number / 1_000_000,
+        _ => return None,
+    };
+    if let [b'.', b'0'..=b'9', ..] = c.0
+        && places == 10
+    {
+        c.0 = &c.0[1..];
+        millis += c.fraction()?;
+    }
+    let ends = matches!(c.0.first(), None | Some(b' ' | b',' | b'|' | b']' | b'\t' | b';'));
+    ((1_000_000_000_000..5_000_000_000_000).contains(&millis) && ends).then(|| (Timestamp::from_millis(millis), c.0))
+}
+
+/// The kernel's `   12.345678]`: milliseconds since boot.
+fn since_boot(text: &[u8]) -> Option<(i64, &[u8])> {
+    let mut c = Cursor(text.trim_ascii_start());
+    let seconds = c.number()?;
+    c.byte(b'.')?;
+    let micros = c.digits(6)?;
+    c.byte(b']')?;
+    Some((seconds.saturating_mul(1000).saturating_add(micros / 1000), c.0))
 }
 
 /// `24/Nov/2026:08:15:30 +0000`, as in access logs.

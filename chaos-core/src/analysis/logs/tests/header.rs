@@ -123,9 +123,9 @@ fn application_formats_are_read() {
         "2026-11-24 08:15:30,250 ERROR [main] c.Foo: bad",
         "08:15:30.250",
         Some(Level::Error),
-        "",
+        "c.Foo",
         None,
-        "[main] c.Foo: bad",
+        "bad",
     );
     check(
         "[Tue Nov 24 08:15:30.1 2026] [core:error] [pid 9] AH1 x",
