@@ -22,9 +22,7 @@ pub(super) fn component(rest: &str) -> Header<'_> {
         let after = rest[end..].trim_start_matches([' ', ':', '-', ']', '|', '\t', ',']);
         // nginx: `[error] 12#34: message`.
         let (pid, after) = match after.split_once(' ') {
-            Some((word, message)) if word.contains('#') && word.ends_with(':') => {
-                (word.split('#').next().and_then(|p| p.parse().ok()), message)
-            }
+            Some((word, message)) if word.contains('#') && word.ends_with(':') => (word.split('#').next(), message),
             _ => (process(before), after),
         };
         let (unit, message) = match titled {
@@ -32,7 +30,8 @@ pub(super) fn component(rest: &str) -> Header<'_> {
             None => context(after),
         };
         let unit = unit.or_else(|| program(before));
-        return Header { level: Some(level), pid, unit: unit.map(Into::into), message: message.into(), ..Header::default() };
+        let unit = unit.map(Into::into);
+        return Header { level: Some(level), unit, message: message.into(), ..Header::default() }.from(pid);
     }
     match rest.split_once(' ') {
         // rsyslog's ISO format: `host tag[pid]: message`.
@@ -46,7 +45,7 @@ fn letter(rest: &str) -> Option<Header<'_>> {
     let mut pid = None;
     let mut rest = rest;
     while let Some((number, after)) = rest.split_once(' ').filter(|(n, _)| is_number(n)) {
-        pid = pid.or(number.parse().ok());
+        pid = pid.or(Some(number));
         rest = after.trim_start();
     }
     let level = match rest.as_bytes() {
@@ -58,10 +57,11 @@ fn letter(rest: &str) -> Option<Header<'_>> {
         [b'F', b' ', ..] => Level::Critical,
         _ => return None,
     };
-    let (unit, message) = pid.and_then(|_| rest[2..].split_once(": ")).unwrap_or(("", &rest[2..]));
     pid?;
+    let (unit, message) = rest[2..].split_once(": ").unwrap_or(("", &rest[2..]));
     let unit = (!unit.is_empty()).then(|| unit.trim_end().into());
-    Some(Header { level: Some(level), unit, pid, message: message.trim_start().into(), ..Header::default() })
+    let header = Header { level: Some(level), unit, message: message.trim_start().into(), ..Header::default() };
+    Some(header.from(pid))
 }
 
 fn is_number(word: &str) -> bool {
@@ -92,9 +92,9 @@ fn is_prefix(before: &str) -> bool {
 }
 
 /// The process in what stands before a level: `[123]`, or a number by itself.
-fn process(before: &str) -> Option<u32> {
-    let bracketed = before.split_once('[').and_then(|(_, after)| after.split_once(']')?.0.parse().ok());
-    bracketed.or_else(|| before.split(' ').find(|w| is_number(w))?.parse().ok())
+fn process(before: &str) -> Option<&str> {
+    let bracketed = before.split_once('[').and_then(|(_, after)| Some(after.split_once(']')?.0));
+    bracketed.filter(|p| is_number(p)).or_else(|| before.split(' ').find(|w| is_number(w)))
 }
 
 /// The program in what stands before a level: `host app[5]: ERROR`.
@@ -167,7 +167,13 @@ mod tests {
         let l = |level| Some(level);
         for (rest, level, unit, pid, message) in [
             (" INFO  [main] o.a.h.App: Created 5", l(Level::Info), "o.a.h.App", None, "Created 5"),
-            ("- INFO  [Peer[myid=1]/0:0:2181:Fast@774] - Time out 5", l(Level::Info), "Peer[myid=1]/0:0:2181:Fast@774", None, "Time out 5"),
+            (
+                "- INFO  [Peer[myid=1]/0:0:2181:Fast@774] - Time out 5",
+                l(Level::Info),
+                "Peer[myid=1]/0:0:2181:Fast@774",
+                None,
+                "Time out 5",
+            ),
             ("1702  2395 D Power: low 5", l(Level::Debug), "Power", Some(1702), "low 5"),
             ("25746 INFO nova.api [req-1 - -] done 5", l(Level::Info), "nova.api", Some(25746), "done 5"),
             ("Info                  CBS    Loaded stack v6", l(Level::Info), "CBS", None, "Loaded stack v6"),
@@ -178,7 +184,11 @@ mod tests {
             ("WARN  cache: miss", l(Level::Warning), "", None, "cache: miss"),
         ] {
             let h = component(rest.trim_start_matches(['-', ' ']));
-            assert_eq!((h.level, h.unit.as_deref().unwrap_or(""), h.pid, &*h.message), (level, unit, pid, message), "{rest}");
+            assert_eq!(
+                (h.level, h.unit.as_deref().unwrap_or(""), h.pid, &*h.message),
+                (level, unit, pid, message),
+                "{rest}"
+            );
         }
     }
 

@@ -23,12 +23,20 @@ pub struct Header<'a> {
     pub ignore: bool,
     /// How its time is written, and the line from there on.
     pub(super) stamp: Option<(Form, &'a str)>,
+    /// Where the process stands in the line.
+    pub(super) process: Option<&'a str>,
 }
 
 impl<'a> Header<'a> {
     /// As it is, with the time that `text` begins with.
     pub(super) fn timed(self, form: Form, at: Timestamp, text: &'a str) -> Self {
         Self { at: Some(at), stamp: Some((form, text)), ..self }
+    }
+
+    /// As it is, from the process whose number this is, if it is one.
+    pub(super) fn from(self, process: Option<&'a str>) -> Self {
+        let pid = process.and_then(|p| p.parse().ok());
+        Self { pid, process: process.filter(|_| pid.is_some()), ..self }
     }
 }
 
@@ -175,18 +183,18 @@ pub(super) fn tagged(rest: &str) -> Header<'_> {
     {
         message = after;
     }
-    Header { unit: Some(unit.into()), pid, message: message.into(), ..Header::default() }
+    Header { unit: Some(unit.into()), message: message.into(), ..Header::default() }.from(pid)
 }
 
 /// `tag[pid]: message`.
-pub(super) fn tag(rest: &str) -> Option<(&str, Option<u32>, &str)> {
+pub(super) fn tag(rest: &str) -> Option<(&str, Option<&str>, &str)> {
     let name = |b: &u8| b.is_ascii_alphanumeric() || b"_./()@-\\".contains(b);
     let end = rest.bytes().position(|b| !name(&b)).filter(|n| (1..=64).contains(n))?;
     let (unit, after) = rest.split_at(end);
     let (pid, after) = match after.strip_prefix('[') {
         Some(after) => {
             let (pid, after) = after.split_once(']')?;
-            (pid.parse().ok(), after)
+            (Some(pid), after)
         }
         None => (None, after),
     };
@@ -274,15 +282,8 @@ fn bracketed<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
 
 /// What begins with a date in digits: the time, then whatever the logger puts before its message.
 fn dated<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
-    const FORMS: [Form; 7] = [
-        Form::Iso,
-        Form::MonthDay,
-        Form::ShortYear,
-        Form::Digits,
-        Form::Packed,
-        Form::DayFirst,
-        Form::Dotted,
-    ];
+    const FORMS: [Form; 7] =
+        [Form::Iso, Form::MonthDay, Form::ShortYear, Form::Digits, Form::Packed, Form::DayFirst, Form::Dotted];
     let (form, at, rest) = time(line, &FORMS, frame)?;
     Some(component(rest.trim_start_matches([' ', '\t', '|', ':', '-', ']', ','])).timed(form, at, line))
 }
@@ -309,9 +310,8 @@ fn klog<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     };
     let (form, at, rest) = time(&line[1..], &[Form::Glog], frame)?;
     let (place, message) = rest.split_once("] ")?;
-    let pid = place.split_whitespace().next().and_then(|p| p.parse().ok());
-    let header = Header { level: Some(level), pid, message: message.into(), ..Header::default() };
-    Some(header.timed(form, at, &line[1..]))
+    let header = Header { level: Some(level), message: message.into(), ..Header::default() };
+    Some(header.from(place.split_whitespace().next()).timed(form, at, &line[1..]))
 }
 
 /// `ERROR:logger:message`, Python's default.
@@ -339,7 +339,7 @@ pub(super) fn level_word(word: &[u8], any_case: bool) -> Option<Level> {
     upper.make_ascii_uppercase();
     Some(match &*upper {
         b"TRACE" | b"VERBOSE" => Level::Trace,
-        b"DEBUG" | b"DEBUG1" | b"DEBUG2" | b"DEBUG3" | b"DEBUG4" | b"DEBUG5" | b"FINE" => Level::Debug,
+        b"DEBUG" | b"FINE" | [b'D', b'E', b'B', b'U', b'G', b'0'..=b'9'] => Level::Debug,
         b"INFO" | b"INFORMATION" | b"LOG" | b"DETAIL" | b"HINT" | b"STATEMENT" | b"CONTEXT" => Level::Info,
         b"NOTICE" | b"NOTE" => Level::Notice,
         b"WARN" | b"WARNING" => Level::Warning,

@@ -12,7 +12,9 @@ use super::{
     lines::Lines,
     mask::mask_thoroughly,
     pattern::{Pattern, merge, texts},
+    recall::{Known, Reading, Recall},
     severe::{Words, words},
+    shape::shape,
     survey::{self, Survey},
     tags::{LineTag, Tagger},
     templates::Tree,
@@ -38,7 +40,14 @@ impl LogMiner {
     /// For a stream that is read around `reference`, which gives year-less times their year.
     #[must_use]
     pub fn new(reference: Timestamp) -> Self {
-        Self { lines: Lines::default(), state: State { frame: Frame { reference, boot: None }, keeper: Some(Keeper::default()), ..State::default() } }
+        Self {
+            lines: Lines::default(),
+            state: State {
+                frame: Frame { reference, boot: None },
+                keeper: Some(Keeper::default()),
+                ..State::default()
+            },
+        }
     }
 
     /// When the target booted: the kernel's ring buffer counts from there.
@@ -145,6 +154,7 @@ struct State {
     stamped: Option<(Timestamp, Timestamp)>,
     backwards: u32,
     pending: Pending,
+    recall: Recall,
     masked: String,
     tree: Tree,
     patterns: Vec<Pattern>,
@@ -171,6 +181,18 @@ struct Pending {
     pid: Option<u32>,
     text: String,
     traceback: bool,
+    shape: Shape,
+}
+
+/// What is known of a pending record by the shape of its only line.
+#[derive(Debug, Default, Clone, Copy)]
+enum Shape {
+    #[default]
+    Unknown,
+    /// How it is read; its pattern is to be learnt.
+    Read(u64, Reading),
+    /// It is of this pattern.
+    Of(u32),
 }
 
 impl State {
@@ -183,7 +205,7 @@ impl State {
             self.tag(Tagger::blank);
             return;
         }
-        let header = deep::parse(&text, &self.frame);
+        let (header, shape) = self.read(&text);
         if header.ignore {
             self.tag(Tagger::goes_on);
             return;
@@ -203,9 +225,28 @@ impl State {
         let p = &mut self.pending;
         p.text.clear();
         p.text.push_str(&header.message);
-        (p.open, p.at, p.level, p.pid) = (true, at, header.level, header.pid);
+        (p.open, p.at, p.level, p.pid, p.shape) = (true, at, header.level, header.pid, shape);
         p.traceback = header.message.starts_with("Traceback (most recent call last)");
         p.unit.clone_from(&self.unit);
+    }
+
+    /// Reads a line's header, or recalls how lines of its shape are read.
+    fn read<'a>(&mut self, text: &'a str) -> (Header<'a>, Shape) {
+        // What these say depends on their numbers: JSON, syslog with a priority, the kernel's ring buffer.
+        let is_special =
+            text.starts_with(['{', '<']) || text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(',');
+        let Some(shape) = (!is_special).then(|| shape(text.as_bytes())).flatten() else {
+            return (deep::parse(text, &self.frame), Shape::Unknown);
+        };
+        let known = self.recall.look_up(shape);
+        if let Known::Read(reading, pattern) = known
+            && let Some(header) = reading.header(text, &self.frame)
+        {
+            return (header, Shape::Of(pattern));
+        }
+        let header = deep::parse(text, &self.frame);
+        let reading = matches!(known, Known::Again).then(|| Reading::of(text, &header, &self.frame)).flatten();
+        (header, reading.map_or(Shape::Unknown, |r| Shape::Read(shape, r)))
     }
 
     fn tag(&mut self, what: impl FnOnce(&mut Tagger)) {
@@ -236,6 +277,7 @@ impl State {
 
     fn append(&mut self, message: &str) {
         let p = &mut self.pending;
+        p.shape = Shape::Unknown;
         // A Python traceback ends with the first line that is not indented.
         p.traceback = message.starts_with("Traceback") || (p.traceback && message.starts_with([' ', '\t']));
         if p.text.len() + message.len() < MAX_RECORD {
@@ -279,29 +321,15 @@ impl State {
             self.tag(|t| t.ends(None, None));
             return;
         }
+        let index = match self.pending.shape {
+            Shape::Of(pattern) => pattern,
+            _ => self.sort(),
+        };
         let p = &self.pending;
-        let (first, last) = match p.text.split_once('\n') {
-            None => (&*p.text, ""),
-            Some((first, rest)) => (first, rest.rsplit('\n').next().unwrap_or("")),
-        };
-        // A stack trace is told by what it ends with.
-        let with_last;
-        let shape = if last.is_empty() || last.starts_with([' ', '\t']) {
-            first
-        } else {
-            with_last = format!("{first} {last}");
-            &with_last
-        };
-        mask_thoroughly(shape, &mut self.masked, &mut self.spare);
-        let index = self.tree.sort(&self.masked);
-        if index as usize >= self.patterns.len() {
-            let words = if index as usize >= super::MAX_PATTERNS { Words::Plain } else { words(&p.text) };
-            self.patterns.push(Pattern::new(p.at, words));
-        }
         let pattern = &mut self.patterns[index as usize];
         if pattern.count == 0 {
             (pattern.first, pattern.last, pattern.seq) = (p.at, p.at, self.records);
-            pattern.example = survey::example(first);
+            pattern.example = survey::example(first_line(&p.text));
         }
         pattern.count(p.at, p.level, self.live);
         let severe = p.level >= Some(Level::Error) || pattern.words > Words::Plain;
@@ -313,6 +341,36 @@ impl State {
         if let Some(keeper) = &mut self.keeper {
             keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
         }
+    }
+
+    /// The pattern of the pending record, by its text.
+    fn sort(&mut self) -> u32 {
+        let p = &self.pending;
+        let (first, last) = match p.text.split_once('\n') {
+            None => (&*p.text, ""),
+            Some((first, rest)) => (first, rest.rsplit('\n').next().unwrap_or("")),
+        };
+        // A stack trace is told by what it ends with.
+        let with_last;
+        let message = if last.is_empty() || last.starts_with([' ', '\t']) {
+            first
+        } else {
+            with_last = format!("{first} {last}");
+            &with_last
+        };
+        mask_thoroughly(message, &mut self.masked, &mut self.spare);
+        let was_exact = self.tree.is_exact();
+        let index = self.tree.sort(&self.masked);
+        if index as usize >= self.patterns.len() {
+            let words = if index as usize >= super::MAX_PATTERNS { Words::Plain } else { words(&p.text) };
+            self.patterns.push(Pattern::new(p.at, words));
+        }
+        if was_exact != self.tree.is_exact() {
+            self.recall.forget();
+        } else if let Shape::Read(shape, reading) = p.shape {
+            self.recall.learn(shape, reading, index);
+        }
+        index
     }
 
     fn baseline_ends(&mut self) {
@@ -351,6 +409,10 @@ impl State {
         }
         Logs { lines, patterns, total_lines: self.records, total_bytes: self.bytes }
     }
+}
+
+fn first_line(text: &str) -> &str {
+    text.split_once('\n').map_or(text, |(first, _)| first)
 }
 
 #[cfg(test)]

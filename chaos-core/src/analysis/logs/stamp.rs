@@ -148,8 +148,7 @@ fn digits(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     c.byte(b' ')?;
     let (h, m, s) = (c.digits(2)?, c.digits(2)?, c.digits(2)?);
     let ends = c.0.first().is_none_or(|b| !b.is_ascii_digit());
-    (h < 24 && m < 60 && s <= 60 && ends)
-        .then(|| (Timestamp::from_millis(date + ((h * 60 + m) * 60 + s) * 1000), c.0))
+    (h < 24 && m < 60 && s <= 60 && ends).then(|| (Timestamp::from_millis(date + ((h * 60 + m) * 60 + s) * 1000), c.0))
 }
 
 /// As log4j writes where nothing else is set.

@@ -56,6 +56,11 @@ impl Tree {
         found
     }
 
+    /// Whether every masked text is a pattern of its own, still.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     /// How many patterns there are.
     pub(super) fn len(&self) -> usize {
         self.templates.len()

@@ -119,14 +119,7 @@ fn application_formats_are_read() {
         "no table",
     );
     check("2026-11-24 08:15:30,250 - root - WARNING - low", "08:15:30.250", Some(Level::Warning), "", None, "low");
-    check(
-        "2026-11-24 08:15:30,250 ERROR [main] c.Foo: bad",
-        "08:15:30.250",
-        Some(Level::Error),
-        "c.Foo",
-        None,
-        "bad",
-    );
+    check("2026-11-24 08:15:30,250 ERROR [main] c.Foo: bad", "08:15:30.250", Some(Level::Error), "c.Foo", None, "bad");
     check(
         "[Tue Nov 24 08:15:30.1 2026] [core:error] [pid 9] AH1 x",
         "08:15:30.100",

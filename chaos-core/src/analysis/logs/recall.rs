@@ -1,0 +1,253 @@
+//! Remembers how lines of one shape are read: where their time, level, program and message stand, and which pattern
+//! they are of. What is recalled is what reading anew would give.
+
+use std::borrow::Cow;
+
+use super::{
+    deep,
+    header::{Frame, Header},
+    shape::statuses,
+    stamp::Form,
+};
+use crate::model::Level;
+
+/// Shapes that are remembered, a power of two.
+const MOST: usize = 1 << 14;
+
+/// From here to there in a line.
+type Place = (u16, u16);
+
+/// How lines of one shape are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    time: Option<(Form, u16)>,
+    level: Option<Level>,
+    unit: Option<Place>,
+    pid: Option<Place>,
+    message: Place,
+}
+
+/// A shape that was seen, at first only that it was.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    shape: u64,
+    read: Option<(Reading, u32)>,
+}
+
+/// The shapes that were seen lately.
+#[derive(Debug, Default)]
+pub(super) struct Recall {
+    seen: Vec<Seen>,
+}
+
+/// What is known of a shape.
+pub(super) enum Known {
+    /// Nothing.
+    New,
+    /// It was seen before.
+    Again,
+    /// How it is read, and its pattern.
+    Read(Reading, u32),
+}
+
+impl Recall {
+    /// What is known of a shape; from now on it was seen.
+    pub(super) fn look_up(&mut self, shape: u64) -> Known {
+        if self.seen.is_empty() {
+            self.seen = vec![Seen::default(); MOST];
+        }
+        let seen = &mut self.seen[shape as usize % MOST];
+        if seen.shape != shape {
+            *seen = Seen { shape, read: None };
+            return Known::New;
+        }
+        seen.read.map_or(Known::Again, |(reading, pattern)| Known::Read(reading, pattern))
+    }
+
+    pub(super) fn learn(&mut self, shape: u64, reading: Reading, pattern: u32) {
+        let seen = &mut self.seen[shape as usize % MOST];
+        if seen.shape == shape {
+            seen.read = Some((reading, pattern));
+        }
+    }
+
+    /// Patterns are not what they were.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+    }
+}
+
+impl Reading {
+    /// How a line was read, if all lines of its shape are read so. Numbers must make no difference: with other digits,
+    /// which are a valid time wherever there can be one, it has to be read in the same way.
+    pub(super) fn of(line: &str, read: &Header<'_>, frame: &Frame) -> Option<Self> {
+        let reading = Self::places(line, read)?;
+        let other = other_digits(line)?;
+        let again = Self::places(&other, &deep::parse(&other, frame))?;
+        let same = reading.time == again.time
+            && (reading.level, reading.unit, reading.message) == (again.level, again.unit, again.message)
+            && reading.pid == again.pid;
+        same.then_some(reading)
+    }
+
+    fn places(line: &str, read: &Header<'_>) -> Option<Self> {
+        let start = |part: &str| {
+            let at = (part.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
+            (at + part.len() <= line.len()).then_some(at as u16)
+        };
+        let place = |part: &str| Some((start(part)?, start(part)? + part.len() as u16));
+        // What is owned by the header is not as it stands in the line.
+        let borrowed = |part: &Cow<'_, str>| match part {
+            Cow::Borrowed(text) => place(text),
+            Cow::Owned(_) => None,
+        };
+        if read.ignore || read.at.is_some() != read.stamp.is_some() {
+            return None;
+        }
+        let message = borrowed(&read.message)?;
+        let unit = match &read.unit {
+            Some(unit) => Some(borrowed(unit)?),
+            None => None,
+        };
+        let pid = match read.pid {
+            Some(_) => Some(place(read.process?)?),
+            None => None,
+        };
+        let time = match read.stamp {
+            Some((form, text)) => Some((form, start(text)?)),
+            None => None,
+        };
+        Some(Self { time, level: read.level, unit, pid, message })
+    }
+
+    /// The header of another line of the shape; `None` when that has numbers that can't be read so.
+    pub(super) fn header<'a>(&self, line: &'a str, frame: &Frame) -> Option<Header<'a>> {
+        let part = |(from, to): Place| line.get(usize::from(from)..usize::from(to));
+        let pid = match self.pid {
+            Some(place) => Some(part(place)?),
+            None => None,
+        };
+        let unit = match self.unit {
+            Some(place) => Some(part(place)?.into()),
+            None => None,
+        };
+        let header =
+            Header { level: self.level, unit, message: part(self.message)?.into(), ..Header::default() }.from(pid);
+        if header.pid.is_some() != pid.is_some() {
+            return None;
+        }
+        Some(match self.time {
+            Some((form, at)) => {
+                let text = line.get(usize::from(at)..)?;
+                header.timed(form, form.read(text.as_bytes(), frame)?.0, text)
+            }
+            None => header,
+        })
+    }
+}
+
+/// The line with a 1 in place of each digit, but for the status of an HTTP request.
+fn other_digits(line: &str) -> Option<String> {
+    let mut other: Vec<u8> = line.bytes().map(|b| if b.is_ascii_digit() { b'1' } else { b }).collect();
+    for (at, status) in statuses(line.as_bytes()) {
+        other[at..at + 3].copy_from_slice(&status);
+    }
+    String::from_utf8(other).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        analysis::logs::{mask::mask_thoroughly, shape::shape},
+        model::Timestamp,
+    };
+
+    const PARTS: [&str; 40] = [
+        "2026-11-24T08:15:30.250Z ",
+        "2026-11-24 08:15:30,250 ",
+        "Nov 24 08:15:30 ",
+        "[Tue Nov 24 08:15:30 2026] ",
+        "[   12.345678] ",
+        "24/Nov/2026:08:15:30 +0000",
+        "11-24 08:15:30.250  17  23 ",
+        "E1124 08:15:30.250000   12 a.go:3] ",
+        "261124 081530 ",
+        "26/11/24 08:15:30 ",
+        "20261124-08:15:30:250|",
+        "1795508130 2026.11.24 ",
+        "2026-11-24-08.15.30.250000 ",
+        "[",
+        "] ",
+        "host ",
+        "app[12]: ",
+        "kernel: ",
+        "[12] ",
+        "ERROR ",
+        "INFO ",
+        "D ",
+        "Info   ",
+        "DEBUG1: ",
+        "level=warn ",
+        "o.a.B: ",
+        "[main] ",
+        "- ",
+        "550e8400-e29b-41d4-a716-446655440000 ",
+        "0x1f ",
+        "user bob ",
+        "\"GET /a1 HTTP/1.1\" 200 5 ",
+        "\"a\" 404 ",
+        "/var/x1: ",
+        "a=1, ",
+        "1.2.3.4:80 ",
+        "aa:bb:cc:dd:ee:01 ",
+        "x_1 ",
+        "12 ms ",
+        "é5 ",
+    ];
+
+    fn masked(text: &str) -> String {
+        let (mut out, mut spare) = (String::new(), String::new());
+        mask_thoroughly(text, &mut out, &mut spare);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn recalling_gives_what_reading_gives(
+            parts in prop::collection::vec(prop::sample::select(PARTS.to_vec()), 1..7), digits in prop::collection::vec(0u8..10, 64), keep in 0usize..40,
+        ) {
+            let line = parts.concat();
+            let mut next = digits.iter().cycle();
+            let other: String = line.chars().enumerate().map(|(i, c)| {
+                if c.is_ascii_digit() && i >= keep { char::from(b'0' + next.next().unwrap_or(&0)) } else { c }
+            }).collect();
+            let frame = Frame { reference: Timestamp::parse("2026-11-24T12:00:00Z").unwrap(), boot: Some(Timestamp(0)) };
+            let read = deep::parse(&line, &frame);
+            if shape(line.as_bytes()) == shape(other.as_bytes())
+                && let Some(reading) = Reading::of(&line, &read, &frame)
+                && let Some(recalled) = reading.header(&other, &frame)
+            {
+                prop_assert_eq!(&recalled, &deep::parse(&other, &frame), "{}", line);
+                prop_assert_eq!(masked(&recalled.message), masked(&read.message));
+            }
+        }
+    }
+
+    #[test]
+    fn usual_lines_are_recalled() {
+        let frame = Frame { reference: Timestamp::parse("2026-11-24T12:00:00Z").unwrap(), boot: None };
+        for (line, other) in [
+            ("Nov 24 08:15:30 h sshd[123]: from 10.0.0.1", "Nov 23 09:16:31 h sshd[456]: from 20.1.9.2"),
+            ("2026-11-24 08:15:30,250 INFO [main] o.a.B: done 5", "2026-01-31 23:59:59,999 INFO [main] o.a.B: done 7"),
+            ("plain text 5", "plain text 7"),
+        ] {
+            let reading = Reading::of(line, &deep::parse(line, &frame), &frame).unwrap();
+            assert_eq!(reading.header(other, &frame).unwrap(), deep::parse(other, &frame));
+        }
+        let reading = |line: &str| Reading::of(line, &deep::parse(line, &frame), &frame);
+        assert!(reading("2026-13-24 08:15:30 INFO what is no time may be one next").is_none());
+    }
+}
