@@ -134,6 +134,9 @@ pub struct LogPattern {
     pub histogram: Histogram,
     /// Rows of [`Logs::lines`] that show it, at least the first and the last kept.
     pub rows: Vec<u32>,
+    /// Those of them that are a sample in which each of its records had the same chance to be; at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<u32>,
 }
 
 /// A log stream: all of it counted by pattern, part of it kept.

@@ -16,7 +16,7 @@ const WORDS: usize = 6;
 pub(super) fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
     let mut read = header::parse(line, frame);
     if read.at.is_none()
-        && let Some(found) = behind(line, frame)
+        && let Some(found) = behind(line, frame).or_else(|| counted(line, frame))
     {
         read = found;
     }
@@ -43,6 +43,12 @@ fn behind<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     None
 }
 
+/// Seconds since the epoch, and the rest.
+fn counted<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
+    let (form, at, rest) = header::time(line, &[Form::Epoch], frame)?;
+    Some(component(rest.trim_start_matches([',', '|', ';', ']', ' '])).timed(form, at, line))
+}
+
 /// A word that is no word of a sentence.
 fn is_field(word: &str) -> bool {
     let inner = word.trim_end_matches(['.', ':', ',']);
@@ -64,6 +70,7 @@ mod tests {
     fn a_time_is_found_behind_other_fields() {
         for (line, level, unit, message) in [
             ("11-24 08:15:30.250  1702  2395 W Power: low 5", Level::Warning, Some("Power"), "low 5"),
+            ("1795508130.250 120 INFO a.b: done 5", Level::Info, Some("a.b"), "done 5"),
             ("app.log 2026-11-24 08:15:30.250 25 INFO a.b.c [req-1 - -] done 5", Level::Info, Some("a.b.c"), "done 5"),
             ("179 rack 2026-11-24-08.15.30.250000 rack RAS KERNEL FATAL gone 5", Level::Critical, None, "gone 5"),
         ] {

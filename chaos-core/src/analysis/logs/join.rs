@@ -8,7 +8,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use super::{mask::WILD, templates::tells};
+use super::{mask::WILD, telling::tells};
 
 /// Different words at one place of a short and of a long template that make it a value.
 const MANY: usize = 5;

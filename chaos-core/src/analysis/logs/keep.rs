@@ -1,8 +1,8 @@
-//! Decides which records are kept whole: of every pattern its first and last, the severe ones, and the newest of
-//! the stream, within bounds that hold for any stream.
+//! Decides which records are kept whole: of every pattern its first and last and a sample of all, the severe ones, and
+//! the newest of the stream, within bounds that hold for any stream.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BinaryHeap, VecDeque},
     sync::Arc,
 };
 
@@ -21,9 +21,16 @@ const ENDS: usize = 3;
 const SEVERE: usize = 40;
 const SEVERE_ALL: usize = 4_000;
 
+/// Records of a pattern's sample, and of one of many patterns.
+const SAMPLE: usize = 32;
+const SAMPLE_OF_MANY: usize = 8;
+
 /// A record on its way.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Kept {
+    /// What the sample is drawn by: it has the records with the lowest, so that each has the same chance, and the
+    /// sample of a stream is the sample of its parts' samples (bottom-k, Cohen and Kelley, PODC 2007).
+    lot: u64,
     seq: u64,
     at: Timestamp,
     level: Option<Level>,
@@ -47,6 +54,7 @@ pub(super) struct Record<'a> {
 struct Shelf {
     head: Vec<Arc<Kept>>,
     tail: VecDeque<Arc<Kept>>,
+    sample: BinaryHeap<Arc<Kept>>,
 }
 
 /// What is kept so far.
@@ -57,21 +65,47 @@ pub(super) struct Keeper {
     newest: VecDeque<Arc<Kept>>,
     newest_bytes: usize,
     severe: usize,
+    only_samples: bool,
 }
 
 impl Keeper {
+    /// Keeps samples only.
+    pub(super) fn of_samples() -> Self {
+        Self { only_samples: true, ..Self::default() }
+    }
+
+    /// As new, for what comes after a baseline.
+    pub(super) fn anew(&self) -> Self {
+        Self { only_samples: self.only_samples, ..Self::default() }
+    }
+
     pub(super) fn keep(&mut self, record: Record<'_>, is_severe: bool) {
         let index = record.pattern as usize;
-        // Many patterns share the same memory: each gets less.
-        let ends = if index < 1000 { ENDS } else { 1 };
-        let text = shortened(record.text, if index < 500 { 4096 } else { 1024 });
-        let Record { at, level, unit, pid, pattern, .. } = record;
-        let kept = Arc::new(Kept { seq: self.seq, at, level, unit, pid, pattern, text });
+        let lot = lot(self.seq);
         self.seq += 1;
         if index >= self.shelves.len() {
             self.shelves.resize_with(index + 1, Shelf::default);
         }
         let shelf = &mut self.shelves[index];
+        let size = if index < 500 { SAMPLE } else { SAMPLE_OF_MANY };
+        let is_drawn = shelf.sample.len() < size || shelf.sample.peek().is_some_and(|most| lot < most.lot);
+        if self.only_samples && !is_drawn {
+            return;
+        }
+        // Many patterns share the same memory: each gets less.
+        let ends = if index < 1000 { ENDS } else { 1 };
+        let text = shortened(record.text, if index < 500 && !self.only_samples { 4096 } else { 1024 });
+        let Record { at, level, unit, pid, pattern, .. } = record;
+        let kept = Arc::new(Kept { lot, seq: self.seq - 1, at, level, unit, pid, pattern, text });
+        if is_drawn {
+            shelf.sample.push(kept.clone());
+            if shelf.sample.len() > size {
+                shelf.sample.pop();
+            }
+        }
+        if self.only_samples {
+            return;
+        }
         let more = is_severe && shelf.head.len() < SEVERE && self.severe < SEVERE_ALL;
         if shelf.head.len() < ends || more {
             self.severe += usize::from(shelf.head.len() >= ends);
@@ -90,8 +124,25 @@ impl Keeper {
         }
     }
 
-    /// The kept records in order of arrival, their patterns renumbered by `rename`.
-    pub(super) fn finish(self, rename: &[u32]) -> Vec<LogLine> {
+    /// The sample of each pattern when they are renumbered by `rename`, in order of arrival.
+    pub(super) fn samples(&self, rename: &[u32]) -> Vec<Vec<Arc<Kept>>> {
+        let count = rename.iter().max().map_or(0, |most| *most as usize + 1);
+        let mut samples: Vec<Vec<Arc<Kept>>> = vec![Vec::new(); count];
+        for (shelf, index) in self.shelves.iter().zip(rename) {
+            samples[*index as usize].extend(shelf.sample.iter().cloned());
+        }
+        for sample in &mut samples {
+            sample.sort_unstable_by_key(|k| k.lot);
+            sample.truncate(SAMPLE);
+            sample.sort_unstable_by_key(|k| k.seq);
+        }
+        samples
+    }
+
+    /// The kept records in order of arrival, their patterns renumbered by `rename`, and for each pattern the rows of its
+    /// sample.
+    pub(super) fn finish(self, rename: &[u32]) -> (Vec<LogLine>, Vec<Vec<u32>>) {
+        let samples = self.samples(rename);
         let mut kept: BTreeMap<u64, (Arc<Kept>, usize)> = BTreeMap::new();
         let ends: Vec<&Arc<Kept>> = self
             .shelves
@@ -108,7 +159,9 @@ impl Keeper {
             bytes += k.text.len().min(share);
             kept.insert(k.seq, (k.clone(), share));
         }
-        let rest = self.shelves.iter().flat_map(|s| s.head.iter().chain(&s.tail)).chain(self.newest.iter().rev());
+        let severe_and_drawn =
+            self.shelves.iter().flat_map(|s| s.head.iter().chain(&s.tail)).chain(samples.iter().flatten());
+        let rest = severe_and_drawn.chain(self.newest.iter().rev());
         for k in rest {
             if kept.len() >= MAX_KEPT {
                 break;
@@ -118,11 +171,26 @@ impl Keeper {
                 kept.insert(k.seq, (k.clone(), usize::MAX));
             }
         }
-        kept.into_values().map(|(k, limit)| k.line(limit, rename)).collect()
+        let rows: BTreeMap<u64, u32> = kept.keys().copied().zip(0..).collect();
+        let drawn = |sample: &Vec<Arc<Kept>>| sample.iter().filter_map(|k| rows.get(&k.seq).copied()).collect();
+        let drawn = samples.iter().map(drawn).collect();
+        (kept.into_values().map(|(k, limit)| k.line(limit, rename)).collect(), drawn)
     }
 }
 
+/// A number's place in the lottery: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+fn lot(seq: u64) -> u64 {
+    let z = seq.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
 impl Kept {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     fn line(&self, limit: usize, rename: &[u32]) -> LogLine {
         LogLine {
             at: self.at,

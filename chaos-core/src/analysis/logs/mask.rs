@@ -1,7 +1,7 @@
 //! Replaces what varies in a message (numbers, addresses, paths, quoted values) by [`WILD`], by one pass over its
 //! bytes. Two messages of one shape become the same text.
 
-use super::templates::tells;
+use super::telling::tells;
 
 /// What stands for a value that varies.
 pub const WILD: &str = "<*>";

@@ -18,6 +18,7 @@ use super::{
     survey::{self, Survey},
     tags::{LineTag, Tagger},
     templates::Tree,
+    values::values,
 };
 use crate::model::{Level, LogPattern, Logs, Timestamp};
 
@@ -40,14 +41,7 @@ impl LogMiner {
     /// For a stream that is read around `reference`, which gives year-less times their year.
     #[must_use]
     pub fn new(reference: Timestamp) -> Self {
-        Self {
-            lines: Lines::default(),
-            state: State {
-                frame: Frame { reference, boot: None },
-                keeper: Some(Keeper::default()),
-                ..State::default()
-            },
-        }
+        Self { lines: Lines::default(), state: State { frame: Frame { reference, boot: None }, ..State::default() } }
     }
 
     /// When the target booted: the kernel's ring buffer counts from there.
@@ -73,10 +67,10 @@ impl LogMiner {
         self
     }
 
-    /// No record is kept: for [`Self::survey`], which gives an account of all of them.
+    /// No record is kept but for samples: for [`Self::survey`], which gives an account of all of them.
     #[must_use]
     pub fn counting(mut self) -> Self {
-        self.state.keeper = None;
+        self.state.keeper = Keeper::of_samples();
         self
     }
 
@@ -158,8 +152,7 @@ struct State {
     masked: String,
     tree: Tree,
     patterns: Vec<Pattern>,
-    /// Unless records are only counted.
-    keeper: Option<Keeper>,
+    keeper: Keeper,
     unit: Option<Arc<str>>,
     records: u64,
     bytes: u64,
@@ -338,9 +331,7 @@ impl State {
             tagger.ends(Some(index), p.level);
         }
         let (at, level, unit, pid) = (p.at, p.level, p.unit.clone(), p.pid);
-        if let Some(keeper) = &mut self.keeper {
-            keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
-        }
+        self.keeper.keep(Record { at, level, unit, pid, pattern: index, text: &p.text }, severe);
     }
 
     /// The pattern of the pending record, by its text.
@@ -380,7 +371,7 @@ impl State {
         }
         self.usual = Some(self.usual.unwrap_or(0) + std::mem::take(&mut self.records));
         (self.bytes, self.timed) = (0, false);
-        self.keeper = self.keeper.is_some().then(Keeper::default);
+        self.keeper = self.keeper.anew();
         self.tagger = self.tagger.is_some().then(Tagger::default);
     }
 
@@ -393,15 +384,20 @@ impl State {
 
     fn survey(self) -> Survey {
         let (merged, rename) = Self::settled(self.patterns, &self.tree);
-        let mined = merged.into_iter().map(|(template, p)| p.mined(template));
+        let samples = self.keeper.samples(&rename);
+        let mined = merged.into_iter().zip(samples).map(|((template, p), sample)| {
+            let values = values(&template, sample.iter().map(|k| k.text()));
+            p.mined(template, values)
+        });
         let whole = survey::Whole { records: self.records, bytes: self.bytes, usual: self.usual, timed: self.timed };
         Survey::new(&whole, mined.collect(), rename)
     }
 
     fn finish(self) -> Logs {
         let (merged, rename) = Self::settled(self.patterns, &self.tree);
-        let lines = self.keeper.map(|k| k.finish(&rename)).unwrap_or_default();
-        let mut patterns: Vec<LogPattern> = merged.into_iter().map(|(t, p)| p.finish(t)).collect();
+        let (lines, samples) = self.keeper.finish(&rename);
+        let mut patterns: Vec<LogPattern> =
+            merged.into_iter().zip(samples).map(|((template, p), sample)| p.finish(template, sample)).collect();
         for (row, line) in (0u32..).zip(&lines) {
             if let Some(pattern) = patterns.get_mut(line.pattern as usize) {
                 pattern.rows.push(row);

@@ -24,7 +24,9 @@ mod shape;
 mod stamp;
 mod survey;
 mod tags;
+mod telling;
 mod templates;
+mod values;
 
 pub use detect::detect;
 pub use header::{Frame, Header, parse};
@@ -37,3 +39,4 @@ pub use severe::{Words, words};
 pub use survey::{Survey, Template, Trend};
 pub use tags::LineTag;
 pub use templates::MAX_PATTERNS;
+pub use values::{Values, values};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{count::Counter, severe::Words, survey::Mined, templates::Tree};
+use super::{count::Counter, severe::Words, survey::Mined, templates::Tree, values::Values};
 use crate::model::{Level, LogPattern, Timestamp};
 
 /// Records of one shape.
@@ -90,7 +90,7 @@ impl Pattern {
         self.counter.merge(other.counter);
     }
 
-    pub(super) fn mined(self, template: String) -> Mined {
+    pub(super) fn mined(self, template: String, values: Vec<Values>) -> Mined {
         Mined {
             id: id(&template),
             template,
@@ -102,10 +102,11 @@ impl Pattern {
             histogram: self.counter.finish(),
             words: self.words,
             example: self.example.into(),
+            values,
         }
     }
 
-    pub(super) fn finish(self, template: String) -> LogPattern {
+    pub(super) fn finish(self, template: String, sample: Vec<u32>) -> LogPattern {
         LogPattern {
             id: id(&template),
             template,
@@ -115,6 +116,7 @@ impl Pattern {
             last: self.last,
             histogram: self.counter.finish(),
             rows: Vec::new(),
+            sample,
         }
     }
 }

@@ -290,6 +290,40 @@ mod tests {
     }
 
     #[test]
+    fn other_forms_are_read_too() {
+        let frame = Frame { reference: at("2026-11-25T00:00:00Z"), boot: Some(at("2026-11-24T08:15:18Z")) };
+        for (form, text, millis) in [
+            (Form::Dotted, "2026-11-24-08.15.30.250000 rest", 250),
+            (Form::MonthDay, "11-24 08:15:30.250 rest", 250),
+            (Form::MonthDay, "11.24 08:15:30 rest", 0),
+            (Form::Glog, "1124 08:15:30.250000 rest", 250),
+            (Form::Digits, "261124 081530 rest", 0),
+            (Form::Digits, "20261124 081530 rest", 0),
+            (Form::ShortYear, "26/11/24 08:15:30 rest", 0),
+            (Form::Packed, "20261124-08:15:30:250 rest", 250),
+            (Form::Packed, "20261124T8:15:30 rest", 0),
+            (Form::DayFirst, "24 Nov 2026 08:15:30.250 rest", 250),
+            (Form::Epoch, "1795508130 rest", 0),
+            (Form::Epoch, "1795508130.25 rest", 250),
+            (Form::Epoch, "1795508130250 rest", 250),
+            (Form::SinceBoot, "   12.250000] rest", 250),
+        ] {
+            let want = Timestamp(at("2026-11-24T08:15:30Z").0 + millis);
+            assert_eq!(form.read(text.as_bytes(), &frame), Some((want, &b" rest"[..])), "{text}");
+        }
+        for (form, text) in [
+            (Form::Digits, "261124 0815301"),
+            (Form::Digits, "261324 081530"),
+            (Form::Epoch, "179550813"),
+            (Form::Epoch, "1795508130x"),
+            (Form::Epoch, "9999999999999999999 "),
+            (Form::SinceBoot, "12] "),
+        ] {
+            assert_eq!(form.read(text.as_bytes(), &frame), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_time_is_none() {
         for text in ["", "2026-13-24T08:15:30Z", "2026-02-29T08:15:30Z", "2026-11-24T24:15:30Z", "2026-11-2", "é"] {
             assert_eq!(iso(text.as_bytes()), None, "{text}");

@@ -9,7 +9,8 @@ use super::{
     mask::{WILD, mask},
     severe::{Words, words},
     tags::LineTag,
-    templates::tells,
+    telling::tells,
+    values::Values,
 };
 use crate::model::{Histogram, Level, Timestamp};
 
@@ -74,6 +75,9 @@ pub struct Template {
     pub new: bool,
     /// The first record's first line without its header.
     pub example: String,
+    /// What stands at each place that varies, by a sample of the records.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Values>,
     /// When they came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<Histogram>,
@@ -121,6 +125,7 @@ pub(super) struct Mined {
     pub(super) histogram: Histogram,
     pub(super) words: Words,
     pub(super) example: String,
+    pub(super) values: Vec<Values>,
 }
 
 /// What the miner knows about the stream.
@@ -197,6 +202,7 @@ impl Template {
             shape,
             seq: m.seq,
             example: m.example,
+            values: m.values,
         };
         template.alert = template.is_alert(template.level);
         template

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{join::join, mask::WILD};
+use super::{join::join, mask::WILD, telling::tells};
 
 /// Patterns that are told apart; what comes later and fits none of them goes to one overflow pattern.
 pub const MAX_PATTERNS: usize = 5_000;
@@ -175,48 +175,6 @@ fn is_plain(token: &str) -> bool {
 /// Masking leaves digits only in the status of an HTTP request.
 fn is_status(token: &str) -> bool {
     token.len() == 3 && token.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// Whether a word decides what a message means.
-pub(super) fn tells(token: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "fail",
-        "error",
-        "refus",
-        "denied",
-        "timeout",
-        "timed",
-        "kill",
-        "panic",
-        "fatal",
-        "abort",
-        "crash",
-        "lost",
-        "unreachable",
-        "closed",
-        "reset",
-        "accept",
-        "success",
-        "start",
-        "stop",
-        "invalid",
-        "reject",
-        "exceed",
-        "full",
-        "up",
-        "down",
-        "opened",
-        "connected",
-        "disconnected",
-    ];
-    let lower = token.to_ascii_lowercase();
-    WORDS.iter().any(|w| {
-        if w.len() <= 4 {
-            lower.trim_end_matches([',', '.', ':', ';']) == *w || (w.len() == 4 && lower.starts_with(w))
-        } else {
-            lower.contains(w)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -132,3 +132,19 @@ proptest! {
         prop_assert_eq!(one.patterns, two.patterns);
     }
 }
+
+#[test]
+fn a_sample_of_each_pattern_is_kept_and_fair() {
+    let text: String =
+        (0..20_000).map(|i| format!("2026-11-24 11:{:02}:{:02} took {i} ms\n", i / 400, i / 7 % 60)).collect();
+    let logs = mine(&text);
+    holds(&logs);
+    let sample = &logs.patterns[0].sample;
+    assert_eq!((logs.patterns.len(), sample.len()), (1, 32));
+    assert!(sample.iter().all(|r| logs.patterns[0].rows.contains(r)));
+    let taken: Vec<u32> =
+        sample.iter().map(|r| logs.lines[*r as usize].text[5..].split(' ').next().unwrap().parse().unwrap()).collect();
+    // Of 32 records out of 20,000 in order, each half has its share: fewer than six has a chance of 1 in 8,000.
+    let early = taken.iter().filter(|n| **n < 10_000).count();
+    assert!((6..=26).contains(&early), "{taken:?}");
+}
