@@ -120,6 +120,9 @@ pub(crate) struct AnalyzeLogsArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show what stands where templates vary: which client, which path. JSON has it always.
+    #[arg(long)]
+    pub(crate) values: bool,
     /// With --json: one object for each line of the input, in its order, in place of the templates.
     #[arg(long, requires = "json")]
     pub(crate) per_line: bool,

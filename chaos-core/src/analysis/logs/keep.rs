@@ -118,6 +118,53 @@ impl Keeper {
         }
         self.newest_bytes += kept.text.len();
         self.newest.push_back(kept);
+        self.forget_old();
+    }
+
+    /// Takes what another kept, as if it had come later; its pattern `i` is pattern `places[i]` here.
+    pub(super) fn merge(&mut self, other: Self, places: &[u32]) {
+        let offset = self.seq;
+        let moved = |kept: &Arc<Kept>| {
+            let k = &**kept;
+            let pattern = places.get(k.pattern as usize).copied().unwrap_or(0);
+            let (unit, text) = (k.unit.clone(), k.text.clone());
+            Arc::new(Kept {
+                lot: k.lot,
+                seq: k.seq + offset,
+                at: k.at,
+                level: k.level,
+                unit,
+                pid: k.pid,
+                pattern,
+                text,
+            })
+        };
+        for (shelf, place) in other.shelves.iter().zip(places) {
+            let index = *place as usize;
+            if index >= self.shelves.len() {
+                self.shelves.resize_with(index + 1, Shelf::default);
+            }
+            let ours = &mut self.shelves[index];
+            // What both had at their ends: the first of the one, the last of the other.
+            let (first, more) = shelf.head.split_at(shelf.head.len().min(ENDS.saturating_sub(ours.head.len())));
+            ours.head.extend(first.iter().map(moved));
+            ours.tail.extend(more.iter().chain(&shelf.tail).map(moved));
+            while ours.tail.len() > ENDS.max(more.len()) {
+                ours.tail.pop_front();
+            }
+            ours.sample.extend(shelf.sample.iter().map(moved));
+            while ours.sample.len() > SAMPLE {
+                ours.sample.pop();
+            }
+        }
+        self.newest.extend(other.newest.iter().map(moved));
+        self.newest_bytes += other.newest_bytes;
+        self.severe += other.severe;
+        self.seq += other.seq;
+        self.forget_old();
+    }
+
+    fn forget_old(&mut self) {
         while self.newest.len() > NEWEST || self.newest_bytes > NEWEST_BYTES {
             let Some(old) = self.newest.pop_front() else { break };
             self.newest_bytes -= old.text.len();

@@ -13,6 +13,7 @@ use super::{
     mask::mask_thoroughly,
     pattern::{Pattern, merge, texts},
     recall::{Known, Reading, Recall},
+    record::Pending,
     severe::{Words, words},
     shape::shape,
     survey::{self, Survey},
@@ -22,8 +23,6 @@ use super::{
 };
 use crate::model::{Level, LogPattern, Logs, Timestamp};
 
-/// Bytes of a record of several lines; what is beyond is left out.
-const MAX_RECORD: usize = 16 << 10;
 /// A record that claims to be from before this is absurd: a clock that was not set.
 const EARLIEST: i64 = 631_152_000_000; // 1990
 const HOUR: i64 = 3_600_000;
@@ -123,6 +122,16 @@ impl LogMiner {
         self.state.records
     }
 
+    /// Takes what another miner mined, as if it had come after what this one did: a stream may be mined in parts, side
+    /// by side. Templates, counts, times and histograms are those of the whole as long as no more than 3,000 texts are
+    /// told apart, and kept records and samples are as good as the whole's. Tags that the other gave have no meaning
+    /// here.
+    pub fn merge(&mut self, mut other: Self) {
+        self.cut();
+        other.cut();
+        self.state.merge(other.state);
+    }
+
     /// Ends the stream.
     #[must_use]
     pub fn finish(mut self) -> Logs {
@@ -148,6 +157,7 @@ struct State {
     stamped: Option<(Timestamp, Timestamp)>,
     backwards: u32,
     pending: Pending,
+    shape: Shape,
     recall: Recall,
     masked: String,
     tree: Tree,
@@ -162,19 +172,6 @@ struct State {
     usual: Option<u64>,
     /// Whether a record had a time of its own.
     timed: bool,
-}
-
-/// A record that may go on with the next line.
-#[derive(Debug, Default)]
-struct Pending {
-    open: bool,
-    at: Timestamp,
-    level: Option<Level>,
-    unit: Option<Arc<str>>,
-    pid: Option<u32>,
-    text: String,
-    traceback: bool,
-    shape: Shape,
 }
 
 /// What is known of a pending record by the shape of its only line.
@@ -203,8 +200,9 @@ impl State {
             self.tag(Tagger::goes_on);
             return;
         }
-        if self.goes_on(&header) {
-            self.append(&header.message);
+        if self.pending.goes_on_with(&header, self.timed) {
+            self.pending.append(&header.message);
+            self.shape = Shape::Unknown;
             self.tag(Tagger::goes_on);
             return;
         }
@@ -216,11 +214,8 @@ impl State {
             self.unit = header.unit.as_deref().map(Into::into);
         }
         let p = &mut self.pending;
-        p.text.clear();
-        p.text.push_str(&header.message);
-        (p.open, p.at, p.level, p.pid, p.shape) = (true, at, header.level, header.pid, shape);
-        p.traceback = header.message.starts_with("Traceback (most recent call last)");
-        p.unit.clone_from(&self.unit);
+        p.begin(at, &header, self.unit.clone());
+        self.shape = shape;
     }
 
     /// Reads a line's header, or recalls how lines of its shape are read.
@@ -245,37 +240,6 @@ impl State {
     fn tag(&mut self, what: impl FnOnce(&mut Tagger)) {
         if let Some(tagger) = &mut self.tagger {
             what(tagger);
-        }
-    }
-
-    /// Whether a line belongs to the record before it: it is indented, or a stack trace goes on.
-    fn goes_on(&self, header: &Header<'_>) -> bool {
-        let p = &self.pending;
-        let same_writer = header.unit.as_deref() == p.unit.as_deref() && header.pid == p.pid;
-        if !p.open || !(header.at.is_none() && header.unit.is_none() || same_writer) {
-            return false;
-        }
-        let m = &*header.message;
-        match m.as_bytes().first() {
-            // Where nothing has a header, a single space is no indentation.
-            Some(b' ') if !self.timed && !m.starts_with("  ") => false,
-            Some(b' ' | b'\t') => true,
-            Some(b'a') if p.text.contains("\tat ") => m.starts_with("at "),
-            Some(b'C') => m.starts_with("Caused by: "),
-            Some(b'T') => m.starts_with("Traceback (most recent call last)") && p.level >= Some(Level::Error),
-            Some(_) => p.traceback && header.at.is_none() == p.text.contains("\n  ") && p.text.contains("\n "),
-            None => false,
-        }
-    }
-
-    fn append(&mut self, message: &str) {
-        let p = &mut self.pending;
-        p.shape = Shape::Unknown;
-        // A Python traceback ends with the first line that is not indented.
-        p.traceback = message.starts_with("Traceback") || (p.traceback && message.starts_with([' ', '\t']));
-        if p.text.len() + message.len() < MAX_RECORD {
-            p.text.push('\n');
-            p.text.push_str(message);
         }
     }
 
@@ -314,7 +278,7 @@ impl State {
             self.tag(|t| t.ends(None, None));
             return;
         }
-        let index = match self.pending.shape {
+        let index = match self.shape {
             Shape::Of(pattern) => pattern,
             _ => self.sort(),
         };
@@ -322,7 +286,7 @@ impl State {
         let pattern = &mut self.patterns[index as usize];
         if pattern.count == 0 {
             (pattern.first, pattern.last, pattern.seq) = (p.at, p.at, self.records);
-            pattern.example = survey::example(first_line(&p.text));
+            pattern.example = survey::example(p.first_line());
         }
         pattern.count(p.at, p.level, self.live);
         let severe = p.level >= Some(Level::Error) || pattern.words > Words::Plain;
@@ -337,19 +301,7 @@ impl State {
     /// The pattern of the pending record, by its text.
     fn sort(&mut self) -> u32 {
         let p = &self.pending;
-        let (first, last) = match p.text.split_once('\n') {
-            None => (&*p.text, ""),
-            Some((first, rest)) => (first, rest.rsplit('\n').next().unwrap_or("")),
-        };
-        // A stack trace is told by what it ends with.
-        let with_last;
-        let message = if last.is_empty() || last.starts_with([' ', '\t']) {
-            first
-        } else {
-            with_last = format!("{first} {last}");
-            &with_last
-        };
-        mask_thoroughly(message, &mut self.masked, &mut self.spare);
+        mask_thoroughly(&p.message(), &mut self.masked, &mut self.spare);
         let was_exact = self.tree.is_exact();
         let index = self.tree.sort(&self.masked);
         if index as usize >= self.patterns.len() {
@@ -358,10 +310,32 @@ impl State {
         }
         if was_exact != self.tree.is_exact() {
             self.recall.forget();
-        } else if let Shape::Read(shape, reading) = p.shape {
+        } else if let Shape::Read(shape, reading) = self.shape {
             self.recall.learn(shape, reading, index);
         }
         index
+    }
+
+    fn merge(&mut self, other: Self) {
+        let mut places = Vec::with_capacity(other.patterns.len());
+        let was_exact = self.tree.is_exact();
+        for (theirs, mut pattern) in (0u32..).zip(other.patterns) {
+            let index = self.tree.sort(&other.tree.template(theirs));
+            pattern.seq += self.records;
+            places.push(index);
+            match self.patterns.get_mut(index as usize) {
+                Some(ours) => ours.merge(pattern),
+                None => self.patterns.push(pattern),
+            }
+        }
+        if was_exact != self.tree.is_exact() {
+            self.recall.forget();
+        }
+        self.keeper.merge(other.keeper, &places);
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.usual = self.usual.map(|n| n + other.usual.unwrap_or(0)).or(other.usual);
+        self.timed |= other.timed;
     }
 
     fn baseline_ends(&mut self) {
@@ -405,10 +379,6 @@ impl State {
         }
         Logs { lines, patterns, total_lines: self.records, total_bytes: self.bytes }
     }
-}
-
-fn first_line(text: &str) -> &str {
-    text.split_once('\n').map_or(text, |(first, _)| first)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod miner;
 mod pattern;
 mod raw;
 mod recall;
+mod record;
 mod severe;
 mod shape;
 mod stamp;

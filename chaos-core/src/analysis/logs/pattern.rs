@@ -72,7 +72,8 @@ impl Pattern {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Adds what the other counted, which came later.
+    pub(super) fn merge(&mut self, other: Self) {
         self.before += other.before;
         if other.count == 0 {
             return;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chaos_core::{
-    analysis::logs::{LineTag, LogMiner, Survey, Template, Trend},
+    analysis::logs::{LineTag, LogMiner, Survey, Template, Trend, Values},
     chart::{spark, visible},
     error::Error,
     model::{Level, Timestamp},
@@ -36,7 +36,7 @@ pub(super) fn logs(args: &AnalyzeLogsArgs) -> Result<Exit, Failure> {
     match tags {
         Some(tags) => tags.print(&survey, args.files.len() > 1)?,
         None if args.json => output::print_json(&survey)?,
-        None => output::print(&shown(&survey))?,
+        None => output::print(&shown(&survey, args.values))?,
     }
     Ok(Exit::Ok)
 }
@@ -141,7 +141,7 @@ impl Tags {
     }
 }
 
-fn shown(survey: &Survey) -> String {
+fn shown(survey: &Survey, with_values: bool) -> String {
     let templates = survey.templates.len();
     let s = |n: usize| if n == 1 { "" } else { "s" };
     let mut text =
@@ -165,6 +165,9 @@ fn shown(survey: &Survey) -> String {
     text.push_str("  TEMPLATE\n");
     for t in first(survey) {
         text.push_str(&row(t, survey, timed));
+        if with_values {
+            t.values.iter().zip(1..).for_each(|(values, place)| text.push_str(&place_values(values, place)));
+        }
     }
     if templates > MOST {
         text.push_str(&format!("… and {} templates more; --json has all\n", templates - MOST));
@@ -203,6 +206,18 @@ fn row(t: &Template, survey: &Survey, timed: bool) -> String {
         None => String::new(),
     };
     row + &format!("  {news}{}\n", cut(&t.template))
+}
+
+/// What stands at one place of a template, with its share of the sample.
+fn place_values(values: &Values, place: usize) -> String {
+    let share = |n: u32| 100.0 * f64::from(n) / f64::from(values.sample.max(1));
+    let told: Vec<String> =
+        values.top.iter().take(3).map(|(value, n)| format!("{} ({:.0} %)", cut(value), share(*n))).collect();
+    let others = match values.distinct as usize - told.len() {
+        0 => String::new(),
+        n => format!(", {n} others in a sample of {}", values.sample),
+    };
+    format!("{:>22} {}{others}\n", format!("<*>{place}"), told.join(", "))
 }
 
 /// How it came over the time of the whole log.

@@ -95,6 +95,36 @@ fn lines_of_a_dump_are_no_alerts() {
 
 proptest! {
     #[test]
+    fn parts_mined_side_by_side_give_the_whole(
+        lines in prop::collection::vec((prop::sample::select(vec![
+            "INFO user bob came", "INFO user eve came", "ERROR disk sda1 failed", "ERROR disk sdb7 failed", "INFO took 5 ms", "INFO a b c d e f g h",
+            "INFO a b x d e f g h", "INFO a b y d e f g h", "INFO a b z d e f g h", "  more of it", "WARN gone",
+        ]), 0u32..3600), 0..60),
+        parts in prop::collection::vec(0usize..60, 0..4),
+    ) {
+        let line = |(text, s): &(&str, u32)| format!("2026-11-24 11:{:02}:{:02} {text}\n", s / 60, s % 60);
+        let text: Vec<String> = lines.iter().map(line).collect();
+        let mine = |lines: &[String]| {
+            let mut miner = LogMiner::new(now()).counting();
+            miner.push(now(), lines.concat().as_bytes());
+            miner
+        };
+        // A record does not go on over a cut.
+        let mut cuts: Vec<usize> = parts.into_iter().map(|p| p.min(text.len())).filter(|p| !text.get(*p).is_some_and(|t| t.contains("  more"))).collect();
+        cuts.extend([0, text.len()]);
+        cuts.sort_unstable();
+        let mut merged = mine(&[]);
+        for w in cuts.windows(2) {
+            merged.merge(mine(&text[w[0]..w[1]]));
+        }
+        let without_samples = |mut survey: Survey| {
+            survey.templates.iter_mut().for_each(|t| t.values.clear());
+            survey
+        };
+        prop_assert_eq!(without_samples(merged.survey()), without_samples(mine(&text).survey()));
+    }
+
+    #[test]
     fn any_bytes_give_one_tag_a_line(
         lines in prop::collection::vec(prop::sample::select(vec![
             "", " ", "a b", "\tat x", "Caused by: y", " SUBSYSTEM=pci", "4,1,5,-;x", "\u{0}", "2026-11-24 11:59:00 ERROR x",
