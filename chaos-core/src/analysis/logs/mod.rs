@@ -4,6 +4,7 @@
 //! pattern, `count` and `keep` remember it in bounded memory. [`Survey`] is the
 //! same for a person who asks about a whole file, `tags` for one who asks about each of its lines. Redaction has happened before.
 
+mod alert;
 mod count;
 mod deep;
 mod detect;
