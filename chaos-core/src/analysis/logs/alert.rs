@@ -94,12 +94,18 @@ static NOT_MENDED: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant pattern")
 });
 
-/// A failure that somebody deals with already, a count of none, the name of a part that deals with failures.
+/// A failure that somebody deals with already.
+static DEALT_WITH: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\bretrying\b|\bwill (?:be )?(?:retry|retried|try again)\b|\bdeferred\b")
+        .expect("a constant pattern")
+});
+
+/// A count of none, the name of a part that deals with failures, a command that somebody runs.
 static NO_COMPLAINT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?i)\bretrying\b|\bwill (?:be )?(?:retry|retried)\b|\bsucce(?:ss|eded)|\b(?:ignored|ignoring|skipped|skipping)\b",
+        r"(?i)\bsucce(?:ss|eded)|\b(?:ignored|ignoring|skipped|skipping)\b",
         r"|\b(?:0|no|without)(?: \w+)? (?:errors?|failures?|faults?)\b|\b(?:errors?|failures?|failed|faults?)\s*[=:]\s*0\b",
-        r"|^\(\S+\) CMD \(|\bCOMMAND=|\berrors?[- ](?:handl\w+|report\w+|log\w*|recovery)\b|\berrors=",
+        r"|(?:^|\s)\(\S+\) CMD \(|\bCOMMAND=|\berrors?[- ](?:handl\w+|report\w+|log\w*|recovery)\b|\berrors=",
     ))
     .expect("a constant pattern")
 });
@@ -146,6 +152,7 @@ pub(super) fn weigh(says: Words, template: &str, example: &str, shape: &str) -> 
         Words::Alarm => return Weight::Alarm,
         _ if LOGIN.is_match(example) => return Weight::Login,
         _ if ASKED.is_match(example) && !OWN.is_match(example) => return Weight::Asked,
+        _ if DEALT_WITH.is_match(example) => return Weight::Plain,
         Words::Trouble => return Weight::Trouble,
         Words::Plain => {}
     }

@@ -52,7 +52,7 @@ static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
 static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?i)^(?:command line:|kernel command line)|\b(?:0|no|without) (?:errors?|timeouts?|failures?)\b|panic=",
-        r"|^\(\S+\) CMD \(|\bCOMMAND=|machine check (?:architecture|reporting|polling|support)",
+        r"|(?:^|\s)\(\S+\) CMD \(|\bCOMMAND=|machine check (?:architecture|reporting|polling|support)",
         r"|watchdog(?: timer)? (?:enabled|started)|parity errors? (?:was |were )?(?:detected and )?corrected",
     ))
     .expect("a constant pattern")

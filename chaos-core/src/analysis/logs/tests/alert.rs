@@ -39,6 +39,7 @@ fn a_message_is_weighed_by_what_it_says() {
         ("mount of /data FAILED on node 7", Weight::Complaint),
         ("synchronized to 10.0.0.1, stratum 3", Weight::Plain),
         ("mount of /data failed, slept 15 seconds, retrying", Weight::Plain),
+        ("to=<ann@example.com>, stat=Deferred: Connection timed out", Weight::Plain),
         ("mounted with ordered data mode, errors=remount-ro", Weight::Plain),
         ("(root) CMD (/usr/local/bin/collect || echo error)", Weight::Plain),
         ("scan finished: 12 files, 0 errors", Weight::Plain),
