@@ -15,7 +15,7 @@ use crate::model::Level;
 
 /// So many records above `Error`, and so many times those at it, make `Error` a lesser thing in a log.
 const ABOVE: u64 = 20;
-const OUTNUMBERED: u64 = 4;
+const OUTNUMBERED: u64 = 2;
 
 /// What a template's text comes to, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,10 +73,12 @@ pub(super) fn asks(weight: Weight, level: Option<Level>, odd: bool, ranks: Ranks
     }
 }
 
+/// Something did not work. A word that is part of a name, such as a package's, says nothing; an exception's does.
 static COMPLAINT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(?i)\berrors?\b|\bfail(?:s|ed|ing|ures?)?\b|\bfault(?:s|y)?\b|\bfatal\b|\bcould not\b|\bcan ?not\b|\bunable to\b|\bsevered\b",
-    )
+    Regex::new(concat!(
+        r#"(?i)(?:^|[\s\[("'*:=,;!])(?:errors?|errors?\(s\)|fail(?:s|ed|ing|ures?)?|fault(?:s|y)?|fatal)(?:[\s\])"'*:=,;.!]|$)"#,
+        r"|\bcould not\b|\bcan ?not\b|\bunable to\b|\bsevered\b|(?-i:[a-z](?:Exception|Error))\b",
+    ))
     .expect("a constant pattern")
 });
 

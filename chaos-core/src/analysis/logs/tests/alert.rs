@@ -37,6 +37,8 @@ fn a_message_is_weighed_by_what_it_says() {
         ("cannot connect to host db: Connection refused (111)", Weight::Trouble),
         ("could not write block 7 of the archive", Weight::Complaint),
         ("mount of /data FAILED on node 7", Weight::Complaint),
+        ("worker 3: SocketException: broken", Weight::Complaint),
+        ("installed libfoo-error-dev 1.46", Weight::Plain),
         ("synchronized to 10.0.0.1, stratum 3", Weight::Plain),
         ("mount of /data failed, slept 15 seconds, retrying", Weight::Plain),
         ("to=<ann@example.com>, stat=Deferred: Connection timed out", Weight::Plain),
@@ -98,10 +100,10 @@ fn a_level_below_error_needs_an_alarm() {
 #[test]
 fn where_nearly_all_failures_are_called_fatal_an_error_needs_words() {
     let mut ranks = Ranks::default();
-    ranks.count(Some(Level::Error), 4);
-    ranks.count(Some(Level::Critical), 15);
+    ranks.count(Some(Level::Error), 12);
+    ranks.count(Some(Level::Critical), 20);
     assert!(asks(Weight::Plain, Some(Level::Error), false, ranks));
-    ranks.count(Some(Level::Alert), 5);
+    ranks.count(Some(Level::Alert), 4);
     assert!(!asks(Weight::Plain, Some(Level::Error), false, ranks));
     assert!(asks(Weight::Complaint, Some(Level::Error), false, ranks));
     assert!(asks(Weight::Plain, Some(Level::Critical), false, ranks));
