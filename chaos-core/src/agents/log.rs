@@ -104,14 +104,12 @@ impl Agent<Observation, Vec<Finding>> for LogAgent {
     async fn run(&self, _: &AgentContext, seen: &Observation) -> Result<Vec<Finding>> {
         let mut found = Vec::new();
         for (id, source, logs) in seen.logs() {
-            // Who could not speak was not silent.
+            // Who could not speak was not silent, and not late.
             let blind = seen.evidence.get(id).is_some_and(|e| e.gaps.iter().any(|g| g.span.end > seen.observed.start));
             let findings = detect(logs, source, id, seen.baseline.as_ref(), &seen.observed);
-            found.extend(
-                findings
-                    .into_iter()
-                    .filter(|f| !(blind && matches!(f.signal, Signal::Log { change: LogChange::Silence, .. }))),
-            );
+            found.extend(findings.into_iter().filter(|f| {
+                !(blind && matches!(f.signal, Signal::Log { change: LogChange::Silence | LogChange::OffBeat, .. }))
+            }));
         }
         Ok(found)
     }

@@ -62,7 +62,7 @@ pub enum Signal {
         /// Typical (or, for a trend, last) value after.
         after: f64,
     },
-    /// Log records of one shape are new, more, fewer, or severe.
+    /// Log records of one shape are new, more, fewer, off their beat, or severe.
     Log {
         /// As in [`super::LogPattern::id`].
         pattern: String,
@@ -122,6 +122,8 @@ pub enum LogChange {
     Severe,
     /// The same over and over.
     Repeated,
+    /// It used to come on a beat, and comes late or at other times now.
+    OffBeat,
 }
 
 /// What a finding or a cause is about.

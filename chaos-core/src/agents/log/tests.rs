@@ -219,3 +219,26 @@ async fn what_broke_off_is_not_called_silent() {
     let blind: Vec<Finding> = agent.run(&cx, &observe(vec![Gap { span: span(120, 240), why }])).await.unwrap();
     assert_eq!((silent.len(), blind.len()), (1, 0));
 }
+
+#[tokio::test]
+async fn what_broke_off_for_a_while_is_not_called_late() {
+    let mut miner = LogMiner::new(Timestamp(T0));
+    for s in (0..240).step_by(5).filter(|s| !(150..200).contains(s)) {
+        miner.push(Timestamp(T0 + s * 1000), b"heartbeat sent\n");
+    }
+    let logs = miner.finish();
+    let span = |a: i64, b: i64| Timestamp(T0 + a * 1000)..Timestamp(T0 + b * 1000);
+    let cx = AgentContext::detached("LogAgent", Instant::now());
+    let mut told = Vec::new();
+    for gaps in [vec![], vec![Gap { span: span(150, 200), why: Error::new(ErrorKind::Unreachable, "lost") }]] {
+        let seen = Observation {
+            facts: Facts::default(),
+            baseline: Some(span(0, 120)),
+            observed: span(120, 240),
+            evidence: [Evidence { source: "x".into(), body: Body::Logs(logs.clone()), gaps }].into_iter().collect(),
+        };
+        let found: Vec<Finding> = LogAgent::default().run(&cx, &seen).await.unwrap();
+        told.push(found.into_iter().map(|f| f.summary).collect::<Vec<_>>());
+    }
+    assert_eq!(told, [vec!["x: heartbeat sent (none for 55 s, every 5.0 s before)".to_owned()], vec![]]);
+}

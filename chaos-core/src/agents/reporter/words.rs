@@ -113,6 +113,7 @@ pub(super) fn log_change(c: LogChange) -> &'static str {
         LogChange::Silence => "stopped",
         LogChange::Severe => "severe",
         LogChange::Repeated => "the same over and over",
+        LogChange::OffBeat => "no longer on its beat",
     }
 }
 

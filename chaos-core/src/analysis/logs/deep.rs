@@ -43,10 +43,12 @@ fn behind<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     None
 }
 
-/// Seconds since the epoch, and the rest.
+/// Seconds since the epoch, and the rest. A whole number may as well be part of the message, unless a level follows.
 fn counted<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     let (form, at, rest) = header::time(line, &[Form::Epoch], frame)?;
-    Some(component(rest.trim_start_matches([',', '|', ';', ']', ' '])).timed(form, at, line))
+    let header = component(rest.trim_start_matches([',', '|', ';', ']', ' ']));
+    let is_time = line[..line.len() - rest.len()].contains('.') || header.level.is_some();
+    is_time.then(|| header.timed(form, at, line))
 }
 
 /// A word that is no word of a sentence.
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_has_no_time_is_as_it_was() {
-        for line in ["", "a b c", "11-24", "11-24 xx", "2026-11-24-", "é 11", "x [y] z"] {
+        for line in ["", "1365301360 exceptions", "a b c", "11-24", "11-24 xx", "2026-11-24-", "é 11", "x [y] z"] {
             assert_eq!(parse(line, &frame()), header::parse(line, &frame()), "{line}");
         }
     }

@@ -1,10 +1,12 @@
-//! Finds what is abnormal in a mined log: patterns that are new, far more frequent, gone, or severe. Rates before
-//! and now are compared as Poisson rates (conditional on their sum, see Przyborowski and Wilenski, "Homogeneity of
-//! results in testing samples from Poisson series", 1940), widened where a pattern comes in clusters anyway.
+//! Finds what is abnormal in a mined log: patterns that are new, far more frequent, gone, off their beat, or severe.
 
 use std::ops::Range;
 
-use super::severe::{Words, words};
+use super::{
+    rates::{LONGEST, dispersion, log_chance, peak, seconds, share},
+    rhythm::{Broken, Rhythm, Times},
+    severe::{Words, words},
+};
 use crate::model::{
     Citation, Entity, EntityKind, Evidence, Finding, Id, Level, LogChange, LogPattern, Logs, Signal, Timestamp,
 };
@@ -17,6 +19,14 @@ const MIN_SCORE: f64 = 0.1;
 const MIN_RATIO: f64 = 3.0;
 const MIN_COUNT: f64 = 5.0;
 const CHANCE: f64 = 1e-4;
+/// The busiest stretch must be so many times as busy as the busiest before.
+const MIN_PEAK: f64 = 1.5;
+/// So many records before, at least, and so many that did not come, are a silence; and so many a long one.
+const FEWEST_BEFORE: f64 = 8.0;
+const MISSED: f64 = 8.0;
+const MISSED_MANY: f64 = 20.0;
+/// A beat that is late by so many periods is far too late.
+const FAR_TOO_LATE: f64 = 5.0;
 /// Bytes of an example.
 const EXAMPLE: usize = 400;
 
@@ -37,8 +47,8 @@ pub fn detect(
         .iter()
         .filter_map(|pattern| {
             let seen = Seen::new(logs, pattern, &windows);
-            let (change, score) = seen.judge(pattern, logs, &windows)?;
-            seen.finding(pattern, change, score, source, evidence)
+            let judged = seen.judge(pattern, logs, &windows)?;
+            seen.finding(pattern, judged, source, evidence)
         })
         .filter(|f| f.score >= MIN_SCORE)
         .collect();
@@ -69,10 +79,6 @@ impl Windows {
     }
 }
 
-fn seconds(span: &Range<Timestamp>) -> f64 {
-    span.end.since(span.start).as_secs_f64()
-}
-
 /// How often a pattern came.
 struct Seen<'a> {
     logs: &'a Logs,
@@ -84,6 +90,23 @@ struct Seen<'a> {
     onset: Option<Timestamp>,
     words: Words,
     example: &'a str,
+    /// How its beat is broken, where it had one.
+    broken: Option<(Rhythm, Broken)>,
+}
+
+/// What is abnormal about a pattern.
+#[derive(Debug, Clone, Copy)]
+struct Judged {
+    change: LogChange,
+    score: f64,
+    /// How its beat is broken, for what is told by that.
+    broken: Option<(Rhythm, Broken)>,
+}
+
+impl Judged {
+    fn some(change: LogChange, score: f64) -> Option<Self> {
+        Some(Self { change, score, broken: None })
+    }
 }
 
 impl<'a> Seen<'a> {
@@ -115,11 +138,16 @@ impl<'a> Seen<'a> {
         let example = row.and_then(|r| logs.lines.get(*r as usize)).map_or("", |l| &l.text);
         let known = pattern.first < windows.before.end;
         let words = words(example).max(words(&pattern.template));
-        Self { logs, before, now, known, rows_now, onset, words, example }
+        let times = windows.compares.then(|| Times::of(pattern, logs));
+        let broken = times.and_then(|times| {
+            let rhythm = Rhythm::of(&times, windows.before.end)?;
+            Some((rhythm, rhythm.broken(&times, &windows.now)?))
+        });
+        Self { logs, before, now, known, rows_now, onset, words, example, broken }
     }
 
     /// What is abnormal about it and how much, if anything.
-    fn judge(&self, pattern: &LogPattern, logs: &Logs, windows: &Windows) -> Option<(LogChange, f64)> {
+    fn judge(&self, pattern: &LogPattern, logs: &Logs, windows: &Windows) -> Option<Judged> {
         if self.now < 1.0 {
             return self.silence(pattern, windows);
         }
@@ -128,25 +156,34 @@ impl<'a> Seen<'a> {
         if !windows.compares {
             let repeated = self.now >= 50.0 && self.now >= 0.3 * logs.total_lines as f64;
             return match (severe, repeated) {
-                (true, _) => Some((LogChange::Severe, strength * 0.85)),
-                (false, true) => Some((LogChange::Repeated, 0.3)),
+                (true, _) => Judged::some(LogChange::Severe, strength * 0.85),
+                (false, true) => Judged::some(LogChange::Repeated, 0.3),
                 _ => None,
             };
         }
         if !self.known {
             let change = if severe { LogChange::Severe } else { LogChange::New };
-            return Some((change, strength));
+            return Judged::some(change, strength);
         }
-        let grown = self.grown(pattern, windows);
         if severe {
             // As often as before is noise, however it reads.
             let low = if self.words == Words::Alarm { 0.28 } else { 0.2 };
-            return Some((LogChange::Severe, low + (strength - low).max(0.0) * grown));
+            let grown = self.grown(windows, dispersion(pattern, &windows.before, 1));
+            return Judged::some(LogChange::Severe, low + (strength - low).max(0.0) * grown);
         }
-        if grown >= 1.0 && self.now >= MIN_COUNT {
-            return Some((LogChange::Burst, strength));
+        if self.is_burst(pattern, windows) {
+            return Judged::some(LogChange::Burst, strength);
         }
-        (self.now >= 50.0 && self.now >= 0.5 * logs.total_lines as f64).then_some((LogChange::Repeated, 0.15))
+        if let Some((rhythm, broken)) = self.broken {
+            let far = matches!(broken, Broken::Late { gap, .. } if gap >= FAR_TOO_LATE * rhythm.period);
+            return Some(Judged {
+                change: LogChange::OffBeat,
+                score: if far { 0.4 } else { 0.3 },
+                broken: self.broken,
+            });
+        }
+        let repeated = self.now >= 50.0 && self.now >= 0.5 * logs.total_lines as f64;
+        if repeated { Judged::some(LogChange::Repeated, 0.15) } else { None }
     }
 
     /// How strong it is at most, by level, words and number: one error is common on a host that is well.
@@ -166,41 +203,57 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// From 0, no more frequent than before, to 1, beyond doubt.
-    fn grown(&self, pattern: &LogPattern, windows: &Windows) -> f64 {
+    /// It comes far more often, and never came as often before: what rushes now and then, and is no failure, is no news.
+    fn is_burst(&self, pattern: &LogPattern, windows: &Windows) -> bool {
+        let clusters = dispersion(pattern, &windows.before, LONGEST);
+        if self.now < MIN_COUNT || self.grown(windows, clusters) < 1.0 {
+            return false;
+        }
+        let window = 1000.0 * seconds(&windows.now).min(seconds(&windows.before) / 2.0);
+        peak(pattern, &windows.now, window) >= MIN_PEAK * peak(pattern, &windows.before, window)
+    }
+
+    /// From 0, no more frequent than before, to 1, beyond doubt; `clusters` is the pattern's [`dispersion`].
+    fn grown(&self, windows: &Windows, clusters: f64) -> f64 {
         let (t1, t2) = (seconds(&windows.before).max(1.0), seconds(&windows.now).max(1.0));
         let ratio = (self.now / t2) / ((self.before + 0.5) / t1);
         if ratio < 1.5 || self.now < 2.0 {
             return 0.0;
         }
-        let chance = log_chance(self.before, t1, self.now, t2) / dispersion(pattern, &windows.before);
+        let chance = log_chance(self.before, t1, self.now, t2) / clusters;
         let sure = (chance / CHANCE.ln()).clamp(0.0, 1.0);
         if ratio < MIN_RATIO || self.now < MIN_COUNT { sure * 0.5 } else { sure }
     }
 
-    /// It came evenly before, several times were due now, and none came.
-    fn silence(&self, pattern: &LogPattern, windows: &Windows) -> Option<(LogChange, f64)> {
+    /// It came on a beat or evenly before, several times were due now, and none came.
+    fn silence(&self, pattern: &LogPattern, windows: &Windows) -> Option<Judged> {
         let (t1, t2) = (seconds(&windows.before), seconds(&windows.now));
-        if self.before < 8.0 || t1 < 1.0 || pattern.last >= windows.now.start {
+        if pattern.last >= windows.now.start {
             return None;
         }
-        let due = self.before / t1 * t2 / dispersion(pattern, &windows.before);
+        let score = |due: f64| match due {
+            d if d >= MISSED_MANY => 0.45,
+            d if d >= MISSED => 0.35,
+            _ => 0.3,
+        };
+        // A beat says sooner than a rate that something is missing.
+        if let Some((rhythm, Broken::Late { gap, .. })) = self.broken {
+            let score = score(gap / rhythm.period);
+            return Some(Judged { change: LogChange::Silence, score, broken: self.broken });
+        }
+        if self.before < FEWEST_BEFORE || t1 < 1.0 {
+            return None;
+        }
+        let due = self.before / t1 * t2 / dispersion(pattern, &windows.before, LONGEST);
         let quarter = (windows.before.end.0 - windows.before.start.0) / 4;
         let even = (0..4).all(|i| {
             let start = windows.before.start.0 + i * quarter;
             share(pattern, &(Timestamp(start)..Timestamp(start + quarter))) >= 0.08 * self.before
         });
-        (even && due >= 8.0).then_some((LogChange::Silence, if due >= 20.0 { 0.45 } else { 0.35 }))
+        if even && due >= MISSED { Judged::some(LogChange::Silence, score(due)) } else { None }
     }
 
-    fn finding(
-        &self,
-        pattern: &LogPattern,
-        change: LogChange,
-        score: f64,
-        source: &str,
-        evidence: Id<Evidence>,
-    ) -> Option<Finding> {
+    fn finding(&self, pattern: &LogPattern, judged: Judged, source: &str, evidence: Id<Evidence>) -> Option<Finding> {
         let rows = if self.rows_now.is_empty() {
             pattern.rows.last().copied().into_iter().collect()
         } else {
@@ -210,6 +263,7 @@ impl<'a> Seen<'a> {
         let count = self.now.round() as u64;
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let shown = short(self.example.lines().next().unwrap_or(""), 160);
+        let Judged { change, score, broken } = judged;
         let what = match change {
             LogChange::New => format!("new, {times}"),
             LogChange::Burst => format!("{times}, {:.0} times before", self.before),
@@ -217,6 +271,7 @@ impl<'a> Seen<'a> {
             LogChange::Repeated => format!("over and over, {times}"),
             LogChange::Severe if self.known => format!("severe, {times}, {:.0} times before", self.before),
             LogChange::Severe => format!("severe, {times}"),
+            LogChange::OffBeat => broken.map_or("off its beat".to_owned(), |(rhythm, broken)| told(&rhythm, &broken)),
         };
         let entity = unit.unwrap_or_else(|| source.to_owned());
         let signal = Signal::Log {
@@ -231,45 +286,27 @@ impl<'a> Seen<'a> {
         let mut finding = Finding::new(signal, format!("{entity}: {shown} ({what})"), cites);
         finding.entity = Entity::new(EntityKind::Log, entity);
         finding.score = score.clamp(0.0, 1.0);
-        finding.onset = self.onset;
+        finding.onset = match broken {
+            Some((_, Broken::Late { due, .. })) => Some(due),
+            Some((_, Broken::Other { since })) => Some(since),
+            None => self.onset,
+        };
         (!finding.cites.is_empty()).then_some(finding)
     }
 }
 
-/// How many records fell into `span`; an interval that lies in it by half counts by half.
-fn share(pattern: &LogPattern, span: &Range<Timestamp>) -> f64 {
-    let width = pattern.histogram.width_ms.max(1) as f64;
-    let of = |start: Timestamp| {
-        let end = start.0.saturating_add(width as i64);
-        let overlap = end.min(span.end.0).saturating_sub(start.0.max(span.start.0));
-        overlap.max(0) as f64 / width
+/// How a beat is broken, for a person.
+fn told(rhythm: &Rhythm, broken: &Broken) -> String {
+    let span = |millis: f64| match millis / 1000.0 {
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 600.0 => format!("{s:.0} s"),
+        s => format!("{:.0} min", s / 60.0),
     };
-    pattern.histogram.intervals().map(|(t, n)| f64::from(n) * of(t)).sum()
-}
-
-/// Natural logarithm of an upper bound (Chernoff) on the chance that `n2` of `n1 + n2` events fall into the second
-/// stretch when the rate is the same.
-fn log_chance(n1: f64, t1: f64, n2: f64, t2: f64) -> f64 {
-    let (n, p) = (n1 + n2, t2 / (t1 + t2));
-    let q = n2 / n;
-    if q <= p || n <= 0.0 {
-        return 0.0;
+    let before = format!("every {} before", span(rhythm.period));
+    match broken {
+        Broken::Late { gap, .. } => format!("none for {}, {before}", span(*gap)),
+        Broken::Other { .. } => format!("off its beat, {before}"),
     }
-    let rest = if q < 1.0 { (1.0 - q) * ((1.0 - q) / (1.0 - p)).ln() } else { 0.0 };
-    -n * (q * (q / p).ln() + rest)
-}
-
-/// Variance over mean of the counts before, at least 1: how much a pattern comes in clusters.
-fn dispersion(pattern: &LogPattern, before: &Range<Timestamp>) -> f64 {
-    let width = pattern.histogram.width_ms.max(1) as f64;
-    let n = ((before.end.0 - before.start.0) as f64 / width).floor();
-    let counts = pattern.histogram.intervals().filter(|(t, _)| before.contains(t)).map(|(_, n)| f64::from(n));
-    let (sum, squares) = counts.fold((0.0, 0.0), |(s, q), c| (s + c, q + c * c));
-    if n < 4.0 || sum < 4.0 {
-        return 1.0;
-    }
-    let mean = sum / n;
-    ((squares / n - mean * mean) / mean).clamp(1.0, 50.0)
 }
 
 fn short(text: &str, limit: usize) -> String {

@@ -1,9 +1,11 @@
 //! Turns log streams into counted patterns ([`LogMiner`]) and finds what is abnormal in them ([`detect`]).
 //!
 //! The way of a line: [`Lines`] cuts the bytes, [`parse`] takes the header apart, `mask` and `templates` find its
-//! pattern, `count` and `keep` remember it in bounded memory. [`Survey`] is the
+//! pattern, `count` and `keep` remember it in bounded memory; `rates` and `rhythm` tell
+//! [`detect`] what is usual. [`Survey`] is the
 //! same for a person who asks about a whole file, `tags` for one who asks about each of its lines. Redaction has happened before.
 
+mod alert;
 mod component;
 mod count;
 mod cursor;
@@ -17,9 +19,11 @@ mod lines;
 mod mask;
 mod miner;
 mod pattern;
+mod rates;
 mod raw;
 mod recall;
 mod record;
+mod rhythm;
 mod severe;
 mod shape;
 mod stamp;

@@ -17,7 +17,7 @@ pub enum Words {
 
 static ALARM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?i)kernel panic|\bpanic: |panicked at|\bBUG: |\boops: |general protection fault|segfault|segmentation fault",
+        r"(?i)kernel panic|\bpanic[:!] |panicked at|\bBUG: |\boops: |general protection fault|segfault|segmentation fault",
         r"|core dumped|invoked oom-killer|\boom[-_ ]kill|out of memory|cannot allocate memory|\bENOMEM\b|OutOfMemoryError",
         r"|no space left|\bENOSPC\b|disk quota exceeded|\bi/o error|input/output error|\bEIO\b",
         r"|read-only file ?system|remounting .*read-only|\bEROFS\b",
@@ -25,6 +25,9 @@ static ALARM: LazyLock<Regex> = LazyLock::new(|| {
         r"|too many open files|\bEMFILE\b|\bENFILE\b|fork: |resource temporarily unavailable",
         r"|too many connections|too many clients|remaining connection slots|table full, dropping|possible SYN flooding",
         r"|no buffer space|hardware error|machine check|uncorrect|medium error|data corruption|checksum mismatch",
+        r"|parity error|unrecover(?:ed|able) (?:read |write |read/write )?error|rejecting I/O|offline device|bad page state",
+        r"|catastrophic error|temperature above threshold|\boverheat|thermal shutdown|\bNMI received|kernel paging request",
+        r"|NULL pointer dereference|(?:ext[234]|xfs|btrfs|jfs|reiserfs)(?:[- ]fs)? (?:error|panic|internal error)",
         r"|start request repeated too quickly|link is down|carrier lost|no route to host|network is unreachable",
     ))
     .expect("a constant pattern")
@@ -34,17 +37,24 @@ static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?i)connection refused|\bECONNREFUSED\b|connection reset|connection timed out|\btimed out\b|\btimeout (?:exceeded|while|waiting|expired)",
         r"|deadline exceeded|upstream prematurely|unreachable|main process exited|failed with result|watchdog|failed to start|unhealthy",
-        r"|\bfatal\b|\bcrash|\babort(?:ed|ing)\b|traceback|unhandled exception|stack overflow|deadlock",
+        r"|\bfatal\b|\bcrash|\babort(?:ed|ing)\b|traceback|unhandled exception|stack overflow|deadlock|not responding",
+        r"|(?:exit|terminat|end)ed (?:abnormally|unexpectedly)|kernel (?:terminated|halted)|system halted",
         r"|temporary failure in name resolution|name or service not known|certificate has expired|link is not ready",
+        // Exceptions as the architectures' manuals call them: x86, Power, ARM.
+        r"|invalid opcode|divide error|double fault|(?:data|prefetch) abort\b",
+        r"|(?:data|instruction) (?:storage|tlb error) interrupt",
     ))
     .expect("a constant pattern")
 });
 
-/// Words that make the others harmless: a count of none, a setting.
+/// Words that make the others harmless: a count of none, a setting, a command that somebody runs, a part of the machine
+/// that would tell of failures, an error that was corrected.
 static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
+    Regex::new(concat!(
         r"(?i)^(?:command line:|kernel command line)|\b(?:0|no|without) (?:errors?|timeouts?|failures?)\b|panic=",
-    )
+        r"|(?:^|\s)\(\S+\) CMD \(|\bCOMMAND=|machine check (?:architecture|reporting|polling|support)",
+        r"|watchdog(?: timer)? (?:enabled|started)|parity errors? (?:was |were )?(?:detected and )?corrected",
+    ))
     .expect("a constant pattern")
 });
 
@@ -77,6 +87,12 @@ mod tests {
             ("Kernel command line: root=/dev/sda panic=-1 hung_task_panic=1", Words::Plain),
             ("Failed password for root from <*>", Words::Plain),
             ("backup done with 0 errors", Words::Plain),
+            ("scsi0 (0:0): rejecting I/O to offline device", Words::Alarm),
+            ("DIMM 3: parity error", Words::Alarm),
+            ("DIMM 3: parity error corrected", Words::Plain),
+            ("nfs: server files not responding, still trying", Words::Trouble),
+            ("Intel machine check architecture supported.", Words::Plain),
+            ("(root) CMD (/opt/check || echo crashed)", Words::Plain),
         ] {
             assert_eq!(words(message), want, "{message}");
         }

@@ -6,10 +6,10 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::{
-    mask::{WILD, mask},
+    alert::{Ranks, Weight, asks, weigh},
+    mask::mask,
     severe::{Words, words},
     tags::LineTag,
-    telling::tells,
     values::Values,
 };
 use crate::model::{Histogram, Level, Timestamp};
@@ -43,6 +43,8 @@ pub struct Survey {
     /// For each pattern of a tag, its template.
     #[serde(skip)]
     places: Vec<Option<u32>>,
+    #[serde(skip)]
+    ranks: Ranks,
 }
 
 /// Records of one shape.
@@ -81,11 +83,8 @@ pub struct Template {
     /// When they came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<Histogram>,
-    /// The example, masked.
     #[serde(skip)]
-    shape: String,
-    #[serde(skip)]
-    says: Words,
+    weight: Weight,
     #[serde(skip)]
     seq: u64,
 }
@@ -149,6 +148,9 @@ impl Survey {
                 _ => templates.push((index, Template::new(m, whole.usual.is_some(), span.as_ref()))),
             }
         }
+        let mut ranks = Ranks::default();
+        templates.iter().for_each(|(_, t)| ranks.count(t.level, t.count));
+        templates.iter_mut().for_each(|(_, t)| t.alert = t.asks(t.level, ranks));
         templates.sort_by_key(|(_, t)| (std::cmp::Reverse(t.count), t.seq));
         gone.sort_by_key(|g| std::cmp::Reverse(g.baseline_count));
         let mut at = vec![None; places.len()];
@@ -163,6 +165,7 @@ impl Survey {
             templates: templates.into_iter().map(|(_, t)| t).collect(),
             gone,
             places: places.into_iter().map(|p| at.get(p as usize).copied().flatten()).collect(),
+            ranks,
         }
     }
 
@@ -174,11 +177,12 @@ impl Survey {
     }
 
     /// Whether a line's record asks for attention: it is an error by its level or, where it has none, by its words;
-    /// or its words say what does not happen on a host that is well. A line of a dump (a register and its value)
-    /// belongs to an alert that stands elsewhere.
+    /// or its words say what does not happen on a host that is well. Not so a line of a dump (a register and its
+    /// value), which belongs to an alert that stands elsewhere; an error that was corrected; and, as long as it is
+    /// nothing new and does not become more frequent, what failed because the wrong thing was asked for.
     #[must_use]
     pub fn is_alert(&self, tag: LineTag) -> bool {
-        self.template(tag).is_some_and(|t| t.is_alert(tag.level()))
+        self.template(tag).is_some_and(|t| t.asks(tag.level(), self.ranks))
     }
 }
 
@@ -186,7 +190,7 @@ impl Template {
     fn new(m: Mined, compared: bool, span: Option<&Range<Timestamp>>) -> Self {
         let mut shape = String::new();
         mask(&m.example, &mut shape);
-        let mut template = Self {
+        Self {
             alert: false,
             first: span.map(|_| m.span.start),
             last: span.map(|_| m.span.end),
@@ -194,40 +198,20 @@ impl Template {
             baseline_count: compared.then_some(m.before),
             new: compared && m.before == 0,
             histogram: span.map(|_| m.histogram),
-            says: m.words.max(words(&m.template)),
+            weight: weigh(m.words.max(words(&m.template)), &m.template, &m.example, &shape),
             id: m.id,
             template: m.template,
             count: m.count,
             level: m.level,
-            shape,
             seq: m.seq,
             example: m.example,
             values: m.values,
-        };
-        template.alert = template.is_alert(template.level);
-        template
+        }
     }
 
-    fn is_alert(&self, level: Option<Level>) -> bool {
-        let bad = match level {
-            Some(level) => level >= Level::Error || self.says == Words::Alarm,
-            None => self.says >= Words::Trouble,
-        };
-        bad && !is_dump(&self.template) && !is_dump(&self.shape)
+    fn asks(&self, level: Option<Level>, ranks: Ranks) -> bool {
+        asks(self.weight, level, self.new || self.trend == Some(Trend::Rising), ranks)
     }
-}
-
-/// A line of a dump: a name, and after a leader of dots or a colon nothing but a value; or nothing but values with
-/// their names.
-fn is_dump(template: &str) -> bool {
-    let is_pair = |w: &str| w.strip_suffix(WILD).is_some_and(|n| n.is_empty() || n.ends_with(['=', ':']));
-    if template.contains(['=', ':']) && template.split(' ').all(is_pair) {
-        return true;
-    }
-    let Some(name) = template.strip_suffix(WILD) else { return false };
-    let name = name.trim_end();
-    let is_label = name.ends_with(':') && name.matches(':').count() == 1 && name.split(' ').count() <= 5;
-    name.ends_with("..") || (is_label && words(name) == Words::Plain && !name.split(' ').any(tells))
 }
 
 fn trend(histogram: &Histogram, span: &Range<Timestamp>) -> Option<Trend> {

@@ -6,8 +6,8 @@ use crate::{
 
 const T0: i64 = 1_795_508_000_000;
 
-/// Mines `(second, text)` records; baseline is seconds 0 to 120, observed 120 to 240.
-fn found(records: &[(f64, &str)], baseline: bool) -> Vec<Finding> {
+/// Mines `(second, text)` records.
+fn mined(records: &[(f64, &str)]) -> Logs {
     let mut sorted = records.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut miner = LogMiner::new(Timestamp(T0));
@@ -15,7 +15,12 @@ fn found(records: &[(f64, &str)], baseline: bool) -> Vec<Finding> {
         let at = Timestamp(T0 + (s * 1000.0) as i64);
         miner.push(at, format!("{at} {text}\n").as_bytes());
     }
-    let logs = miner.finish();
+    miner.finish()
+}
+
+/// Mines records; baseline is seconds 0 to 120, observed 120 to 240.
+fn found(records: &[(f64, &str)], baseline: bool) -> Vec<Finding> {
+    let logs = mined(records);
     let ledger: Ledger<Evidence> =
         [Evidence { source: "app.log".into(), body: Body::Logs(logs), gaps: vec![] }].into_iter().collect();
     let (id, evidence) = ledger.iter().next().unwrap();
@@ -128,6 +133,88 @@ fn a_host_that_is_well_gives_nothing_of_note() {
             assert!(f.score < 0.5 || by_chance, "{}: {}", f.score, f.summary);
         }
     }
+}
+
+#[test]
+fn what_comes_on_a_beat_is_missed_after_three_of_it() {
+    let mut records = every(1.0, 0.0, 240.0, "INFO served request 5");
+    records.extend(every(15.0, 0.0, 195.0, "INFO heartbeat sent"));
+    assert_eq!(found(&records, true).len(), 1);
+    let mut records = every(1.0, 0.0, 240.0, "INFO served request 5");
+    records.extend(every(15.0, 0.0, 119.0, "INFO heartbeat sent"));
+    let f = found(&records, true);
+    assert_eq!((f.len(), change(&f[0])), (1, LogChange::Silence));
+    assert!(f[0].score < 0.5);
+    assert_eq!(f[0].onset, Some(Timestamp(T0 + 120_000)));
+}
+
+#[test]
+fn a_beat_that_is_late_or_another_one_is_off_its_beat() {
+    let mut records = every(10.0, 0.0, 140.0, "INFO heartbeat sent");
+    records.extend(every(10.0, 200.0, 240.0, "INFO heartbeat sent"));
+    records.extend(every(8.0, 0.0, 120.0, "INFO lease renewed"));
+    records.extend(every(5.0, 120.0, 240.0, "INFO lease renewed"));
+    records.extend(every(9.0, 0.0, 240.0, "INFO as ever"));
+    let mut f = found(&records, true);
+    f.sort_by(|a, b| a.summary.cmp(&b.summary));
+    let told: Vec<_> = f.iter().map(|f| (&*f.summary, change(f), f.onset.unwrap().0 - T0)).collect();
+    assert_eq!(
+        told,
+        [
+            ("app.log: heartbeat sent (none for 70 s, every 10 s before)", LogChange::OffBeat, 140_000),
+            ("app.log: lease renewed (off its beat, every 8.0 s before)", LogChange::OffBeat, 125_000),
+        ]
+    );
+    assert!(f.iter().all(|f| f.score < 0.5));
+}
+
+#[test]
+fn what_was_as_busy_before_now_and_then_is_no_burst() {
+    let rush = |from: f64| every(0.5, from, from + 20.0, "WARN slow query 5");
+    let steady = || every(10.0, 0.0, 240.0, "WARN slow query 5");
+    let mut usual = [steady(), rush(30.0), rush(150.0), rush(190.0)].concat();
+    usual.extend(every(1.0, 0.0, 240.0, "INFO served request 5"));
+    assert!(found(&usual, true).iter().all(|f| change(f) != LogChange::Burst));
+    let mut new = [steady(), rush(150.0), rush(190.0)].concat();
+    new.extend(every(1.0, 0.0, 240.0, "INFO served request 5"));
+    assert!(found(&new, true).iter().any(|f| change(f) == LogChange::Burst));
+}
+
+#[test]
+fn the_least_that_can_come_has_a_defined_result() {
+    assert_eq!(found(&[], true).len(), 0);
+    assert_eq!(found(&[], false).len(), 0);
+    // One record, before or now.
+    assert_eq!(found(&[(60.0, "INFO hello")], true).len(), 0);
+    let f = found(&[(130.0, "INFO hello")], true);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::New]);
+    assert_eq!(found(&[(130.0, "INFO hello")], false).len(), 0);
+    // Nothing before, although there was a baseline.
+    let f = found(&every(10.0, 120.0, 240.0, "INFO heartbeat sent"), true);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::New]);
+    // All at one time.
+    let same: Vec<(f64, &str)> = (0..60).map(|_| (60.0, "INFO tick")).collect();
+    assert!(found(&same, true).iter().all(|f| f.score < 0.5));
+    let same: Vec<(f64, &str)> = (0..60).map(|_| (130.0, "INFO tick")).collect();
+    assert_eq!(found(&same, true).iter().map(change).collect::<Vec<_>>(), [LogChange::New]);
+}
+
+#[test]
+fn a_clock_that_goes_backwards_changes_nothing_but_the_order_of_arrival() {
+    let mut logs = mined(&every(10.0, 0.0, 140.0, "INFO heartbeat sent"));
+    let judge = |logs: &Logs| {
+        let ledger: Ledger<Evidence> =
+            [Evidence { source: "a".into(), body: Body::Logs(logs.clone()), gaps: vec![] }].into_iter().collect();
+        let (id, _) = ledger.iter().next().unwrap();
+        let window = |a: i64, b: i64| Timestamp(T0 + a * 1000)..Timestamp(T0 + b * 1000);
+        let f = detect(logs, "a", id, Some(&window(0, 120)), &window(120, 240));
+        f.iter().map(|f| (f.summary.clone(), f.score, f.onset)).collect::<Vec<_>>()
+    };
+    let (first, again) = (judge(&logs), judge(&logs));
+    assert_eq!(first, again);
+    assert_eq!(first[0].0, "a: heartbeat sent (none for 110 s, every 10 s before)");
+    logs.lines.reverse();
+    assert_eq!(judge(&logs), first);
 }
 
 #[test]

@@ -80,19 +80,6 @@ fn a_trend_is_told_where_chance_does_not_explain_it() {
     assert_eq!(trend("less and less"), Some(Trend::Falling));
 }
 
-#[test]
-fn lines_of_a_dump_are_no_alerts() {
-    for (template, want) in [
-        ("machine state register: <*>", true),
-        ("problem state (<*>=sup,<*>=usr).......<*>", true),
-        ("lr:<*> cr:<*> <*>", true),
-        ("connection refused: <*>", false),
-        ("kernel terminated for reason <*>", false),
-    ] {
-        assert_eq!(is_dump(template), want, "{template}");
-    }
-}
-
 proptest! {
     #[test]
     fn parts_mined_side_by_side_give_the_whole(
