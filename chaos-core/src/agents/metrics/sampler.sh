@@ -4,7 +4,8 @@
 page=$(getconf PAGESIZE 2>/dev/null) || page=4096
 hz=$(getconf CLK_TCK 2>/dev/null) || hz=100
 slow=
-if command -v timeout >/dev/null 2>&1; then slow='timeout -s KILL 2 '; fi
+# Old ones (BusyBox before 1.30) take the time as an option.
+if timeout -s KILL 2 true >/dev/null 2>&1; then slow='timeout -s KILL 2 '; fi
 LC_ALL=C exec awk -v page="$page" -v hz="$hz" -v slow="$slow" '
 function first(file,    line) {
     line = ""
@@ -160,6 +161,8 @@ function open_file(pid, count,    j) {
     files[pid] = count
 }
 BEGIN {
+    # Sizes beyond 2^31 are no integers to old ones (mawk 1.3.3).
+    CONVFMT = "%.15g"
     if (hz + 0 <= 0) hz = 100
     if (page + 0 <= 0) page = 4096
     split(first("/proc/self/stat"), own, " ")
@@ -172,9 +175,15 @@ BEGIN {
     # A service that runs has a control group (cgroup v2, else v1), and that is the cheapest way to see it.
     units = "; ls -1d /sys/fs/cgroup/system.slice/*.service /sys/fs/cgroup/systemd/system.slice/*.service 2>/dev/null"
     trips = "; " slow "ss -Htin state established 2>/dev/null"
-    disk = "; " slow "df -kPl 2>/dev/null; " slow "df -iPl 2>/dev/null"
+    # Not every df (BusyBox) can leave out what is mounted from elsewhere.
+    local = (((slow "df -kPl 2>/dev/null") | getline line) > 0) ? "l" : ""
+    close(slow "df -kPl 2>/dev/null")
+    disk = "; " slow "df -kP" local " 2>/dev/null; " slow "df -iP" local " 2>/dev/null"
     by_size = "; stat -c %s:%n /proc/[0-9]*/fd 2>/dev/null"
-    by_name = "; ls -f /proc/[0-9]*/fd 2>/dev/null"
+    # Not every ls (BusyBox) can leave out sorting.
+    unsorted = (("ls -f / 2>/dev/null" | getline line) > 0) ? "-f" : "-1"
+    close("ls -f / 2>/dev/null")
+    by_name = "; ls " unsorted " /proc/[0-9]*/fd 2>/dev/null"
     counted = (("stat -c %s /proc/self/fd 2>/dev/null" | getline line) > 0) && line + 0 > 0
     close("stat -c %s /proc/self/fd 2>/dev/null")
     print "H 1 " hz
