@@ -6,6 +6,8 @@
 mod changed;
 #[path = "fuzz/mod.rs"]
 mod fuzz;
+#[path = "fuzz/properties.rs"]
+mod properties;
 
 use std::{
     collections::BTreeSet,

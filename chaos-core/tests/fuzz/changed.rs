@@ -10,7 +10,7 @@ use std::{
 use super::fuzz::TARGETS;
 
 /// Changed inputs of each target, half from the constant and half from the time.
-const RUNS: usize = 300;
+const RUNS: usize = 200;
 /// Bytes of an input.
 const LONGEST: usize = 4096;
 /// Pieces that formats are made of.

@@ -63,6 +63,14 @@ pub(super) fn headers(data: &[u8]) {
     }
 }
 
+/// What comes after a part of a stream.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Then {
+    BaselineEnds,
+    NextFile,
+    End,
+}
+
 /// What is done with a stream.
 struct Plan {
     miner: fn() -> LogMiner,
@@ -80,26 +88,27 @@ impl Plan {
     }
 
     /// Parts of the text, and what comes after each.
-    fn parts<'a>(&self, text: &'a [u8]) -> Vec<(&'a [u8], fn(&mut LogMiner))> {
-        let mut cuts: Vec<(usize, fn(&mut LogMiner))> = Vec::new();
-        cuts.extend(self.next.map(|at| (at, (|m| m.next_file(Timestamp(NOON.0 - 1000))) as fn(&mut LogMiner))));
-        cuts.extend(self.baseline.map(|at| (at, (|m| m.baseline_ends()) as fn(&mut LogMiner))));
-        cuts.sort_by_key(|(at, _)| *at);
-        cuts.push((text.len(), LogMiner::cut));
+    fn parts<'a>(&self, text: &'a [u8]) -> Vec<(&'a [u8], Then)> {
+        let mut cuts = vec![(text.len(), Then::End)];
+        cuts.extend(self.next.map(|at| (at, Then::NextFile)));
+        cuts.extend(self.baseline.map(|at| (at, Then::BaselineEnds)));
+        cuts.sort();
         let mut from = 0;
-        let part = |(to, then)| (&text[std::mem::replace(&mut from, to)..to], then);
-        cuts.into_iter().map(part).collect()
+        cuts.into_iter().map(|(to, then)| (&text[std::mem::replace(&mut from, to)..to], then)).collect()
     }
 
     /// Pushes all, and gives the tags of what came after the baseline.
     fn run(&self, text: &[u8], size: usize) -> (LogMiner, Vec<LineTag>) {
         let (mut miner, mut tags) = ((self.miner)().tag_lines(), Vec::new());
-        let mut before = self.baseline;
         for (part, then) in self.parts(text) {
             part.chunks(size).for_each(|piece| miner.push(NOON, piece));
-            then(&mut miner);
+            match then {
+                Then::NextFile => miner.next_file(Timestamp(NOON.0 - 1000)),
+                Then::BaselineEnds => miner.baseline_ends(),
+                Then::End => miner.cut(),
+            }
             tags.extend(miner.take_tags());
-            if before.take_if(|at| part.as_ptr_range().end == text[*at..].as_ptr()).is_some() {
+            if then == Then::BaselineEnds {
                 tags.clear();
             }
         }
@@ -139,7 +148,7 @@ pub(super) fn miner(data: &[u8]) {
         [Timestamp(NOON.0 - 1000)..Timestamp(NOON.0 + 1000), NOON..NOON, Timestamp(i64::MIN)..Timestamp(i64::MAX)]
             [input.pick(3)]
         .clone();
-    let baseline = input.flag().then(|| Timestamp(NOON.0 - 1_000_000)..observed.start);
+    let baseline = input.flag().then_some(Timestamp(NOON.0 - 1_000_000)..observed.start);
     let evidence = [Evidence { source: "log".into(), body: Body::Logs(logs.clone()), gaps: Vec::new() }];
     let evidence: Ledger<Evidence> = evidence.into_iter().collect();
     let id = evidence.iter().next().unwrap().0;
