@@ -101,32 +101,34 @@ fn redact_bytes(line: &[u8]) -> Cow<'_, [u8]> {
     now
 }
 
+/// All rules look at the same text, so that none takes the name away by which another knows a secret: in
+/// `--api-key password: x` the first takes `password:` for a value.
 fn one_round(line: &[u8]) -> Vec<u8> {
-    let text = replace(line, pem_spans);
-    let text = replace(&text, |t| group_spans(&SHAPES, 0, t, |_| true));
-    let text = replace(&text, |t| group_spans(&WEBHOOK, 1, t, |_| true));
-    let text = replace(&text, |t| group_spans(&USERINFO, 1, t, |_| true));
-    let text = replace(&text, header_spans);
-    let text = replace(&text, |t| group_spans(&SCHEME, 1, t, looks_random));
-    let text = replace(&text, |t| value_spans(&FLAG, t, 1, |_| true));
-    replace(&text, |t| value_spans(&KEY, t, 2, |c| is_key(t, c))).into_owned()
+    let mut spans = pem_spans(line);
+    spans.extend(group_spans(&SHAPES, 0, line, |_| true));
+    spans.extend(group_spans(&WEBHOOK, 1, line, |_| true));
+    spans.extend(group_spans(&USERINFO, 1, line, |_| true));
+    spans.extend(header_spans(line));
+    spans.extend(group_spans(&SCHEME, 1, line, looks_random));
+    spans.extend(value_spans(&FLAG, line, 1, |_| true));
+    spans.extend(value_spans(&KEY, line, 2, |c| is_key(line, c)));
+    replace(line, spans)
 }
 
-/// Puts the mark in place of spans, which are sorted and don't overlap.
-fn replace(text: &[u8], spans: impl FnOnce(&[u8]) -> Vec<Range<usize>>) -> Cow<'_, [u8]> {
-    let spans = spans(text);
-    if spans.is_empty() {
-        return Cow::Borrowed(text);
-    }
+/// Puts one mark in place of each stretch of spans that touch.
+fn replace(text: &[u8], mut spans: Vec<Range<usize>>) -> Vec<u8> {
+    spans.sort_by_key(|s| s.start);
     let mut out = Vec::with_capacity(text.len());
     let mut done = 0;
     for span in spans {
-        out.extend_from_slice(&text[done..span.start]);
-        out.extend_from_slice(MARK);
-        done = span.end;
+        if span.start > done || done == 0 {
+            out.extend_from_slice(&text[done..span.start]);
+            out.extend_from_slice(MARK);
+        }
+        done = done.max(span.end);
     }
     out.extend_from_slice(&text[done..]);
-    Cow::Owned(out)
+    out
 }
 
 fn group_spans(rule: &Regex, group: usize, text: &[u8], is_secret: impl Fn(&[u8]) -> bool) -> Vec<Range<usize>> {
@@ -160,14 +162,16 @@ fn value_spans(rule: &Regex, text: &[u8], quote: usize, accept: impl Fn(&Capture
     let mut at = 0;
     while let Some(found) = rule.captures_at(text, at) {
         let start = found.get(0).map_or(text.len(), |m| m.end());
-        at = start;
-        if !accept(&found) {
+        // On from here and not from the value's end: the value may be a name, too, and what is before it tells an option.
+        at = start - 1;
+        let quote = found.get(quote).map(|m| m.as_bytes());
+        let within = spans.last().is_some_and(|s: &Range<usize>| start < s.end);
+        if !accept(&found) || (within && quote.is_none()) {
             continue;
         }
-        let end = value_end(text, start, found.get(quote).map(|m| m.as_bytes()));
+        let end = value_end(text, start, quote);
         if is_value(&text[start..end]) {
             spans.push(start..end);
-            at = end;
         }
     }
     spans
@@ -190,7 +194,6 @@ fn header_spans(text: &[u8]) -> Vec<Range<usize>> {
         at = start;
         if is_value(&text[start..end]) {
             spans.push(start..end);
-            at = end;
         }
     }
     spans

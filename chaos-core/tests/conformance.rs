@@ -1,6 +1,13 @@
-//! Every built-in transport and sink keeps the Behavior of its trait.
+//! Every built-in transport and sink keeps the Behavior of its trait, and every reader what it promises of any bytes.
 
 #![allow(clippy::unwrap_used)]
+
+#[path = "fuzz/changed.rs"]
+mod changed;
+#[path = "fuzz/mod.rs"]
+mod fuzz;
+#[path = "fuzz/properties.rs"]
+mod properties;
 
 use std::{
     collections::BTreeSet,

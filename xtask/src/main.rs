@@ -1,9 +1,10 @@
-//! The project's own chores: `cargo xtask test`, `e2e`, `lint`, `bench`, `eval`, `examples`.
+//! The project's own chores: `cargo xtask test`, `e2e`, `fuzz`, `lint`, `bench`, `eval`, `examples`.
 
 mod bench;
 mod e2e;
 mod eval;
 mod examples;
+mod fuzz;
 mod run;
 
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ const HELP: &str = "cargo xtask <command>
 
   test       all tests: of the workspace, of the shell scripts, and on a virtual machine
   e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
+  fuzz       what reads bytes of a host or of a file, under libFuzzer: `fuzz [SECONDS of each] [TARGET…]`
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core
   bench      the measurements that README quotes, each printed with its machine; `bench ssh`: beside other clients
   eval       how good the analysis is, on labelled data where there is some: `eval logs`, `eval metrics`, or both
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => run::test(),
         "e2e" => e2e::test(&std::env::args().skip(2).collect::<Vec<_>>()),
+        "fuzz" => fuzz::fuzz(&std::env::args().skip(2).collect::<Vec<_>>()),
         "lint" => run::lint(),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "eval" => eval::eval(&std::env::args().skip(2).collect::<Vec<_>>()),

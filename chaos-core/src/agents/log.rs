@@ -176,6 +176,14 @@ impl Follower {
         };
         let _ = tell.send(None);
         let mut failed = self.read(&mut reply, host.facts(), until).await;
+        if failed.is_some()
+            && let Some(command) = self.source.plainer(&self.stderr)
+            && let Ok(again) = host.follow(Ask::Run(command.clone())).await
+        {
+            self.stderr.clear();
+            (self.source.command, reply) = (command, again);
+            failed = self.read(&mut reply, host.facts(), until).await;
+        }
         let mut end = reply.end().map(|(_, at)| at).or(self.last);
         let mut away = Vec::new();
         while away.len() < MAX_AWAY

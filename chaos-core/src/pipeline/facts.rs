@@ -86,8 +86,8 @@ fn read(output: &Output, sent: Timestamp) -> Facts {
 
 /// By how many seconds the target's clock is ahead, if by more than the question took.
 fn clock_ahead(theirs: &str, sent: Timestamp, answered: Timestamp) -> f64 {
-    // `date` without %N prints the letter or nothing.
-    let Ok(theirs) = theirs.trim_end_matches(['N', '.']).parse::<f64>() else { return 0.0 };
+    // `date` without %N prints it, the letter or nothing.
+    let Ok(theirs) = theirs.trim_end_matches(['N', '%', '.']).parse::<f64>() else { return 0.0 };
     let (sent, answered) = (sent.0 as f64 / 1e3, answered.0 as f64 / 1e3);
     let ahead = if theirs > answered + 1.0 {
         theirs - answered
@@ -131,4 +131,26 @@ fn limits(facts: &Facts) -> Vec<String> {
         limits.push(format!("The target's clock is {by:.0} s {way} ours."));
     }
     limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_read_from_any_date() {
+        let (sent, answered) = (Timestamp(1_000_000), Timestamp(1_001_000));
+        for (begin, ahead) in [
+            ("1000.123456789", 0.0),
+            ("1100.250000000", 99.25),
+            // What becomes of %N where it is not known; the first is BusyBox 1.37's.
+            ("1100.%N", 99.0),
+            ("1100.N", 99.0),
+            ("1100.", 99.0),
+            ("900", -100.0),
+            ("", 0.0),
+        ] {
+            assert_eq!(clock_ahead(begin, sent, answered), ahead, "{begin}");
+        }
+    }
 }

@@ -22,6 +22,17 @@ fn values_of_secret_names_go_and_the_rest_stays() {
 }
 
 #[test]
+fn a_name_in_place_of_a_value_does_not_hide_the_value_after_it() {
+    check("run --api-key token: hunter2 -v", "run --api-key [redacted] [redacted] -v");
+    check("run --api-key \"token\":\"hunter2\" -v", "run --api-key \"[redacted]\":\"[redacted]\" -v");
+    check("password: token = 'hunter 2' -v", "password: [redacted] = '[redacted]' -v");
+    check("run --token --secret hunter2 x", "run --token [redacted] [redacted] x");
+    check("Authorization: secret= hunter2 x", "Authorization: [redacted] [redacted] x");
+    check("send bearer password= hunter2 x", "send bearer [redacted] [redacted] x");
+    check("token=abc= next", "token=[redacted] next");
+}
+
+#[test]
 fn headers_and_userinfo_lose_their_credentials() {
     check("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]");
     check("-H 'Authorization: Basic dTpw' http://h", "-H 'Authorization: Basic [redacted]' http://h");

@@ -111,6 +111,15 @@ impl Source {
         Some(command)
     }
 
+    /// The command without what it was not understood for: before systemd 236 a journal can't be asked for some fields only.
+    pub(super) fn plainer(&self, stderr: &[u8]) -> Option<Command> {
+        let option = FIELDS.split('=').next()?;
+        let is_meant = String::from_utf8_lossy(stderr).contains(option);
+        let mut command = self.command.clone();
+        command.argv.retain(|word| word != FIELDS);
+        (is_meant && command.argv.len() < self.command.argv.len()).then_some(command)
+    }
+
     /// The miner for this stream, whose first piece came at `first`.
     pub(super) fn miner(&self, facts: &Facts, first: Timestamp, history: Duration) -> LogMiner {
         let miner = LogMiner::new(first);

@@ -32,7 +32,8 @@ impl Transport for Script {
         };
         let (writer, reply) = Reply::pair(request.max_bytes);
         for (at, bytes) in chunks {
-            let chunk = Chunk { at: Timestamp(T0 + at), stream: Stream::Stdout, bytes: bytes.to_vec() };
+            let stream = if bytes.starts_with(b"journalctl: ") { Stream::Stderr } else { Stream::Stdout };
+            let chunk = Chunk { at: Timestamp(T0 + at), stream, bytes: bytes.to_vec() };
             writer.push(chunk).unwrap();
         }
         writer.finish(end.clone(), Timestamp(T0 + 240_000));
@@ -173,6 +174,22 @@ async fn a_source_whose_target_was_away_goes_on_with_what_is_new() {
     assert_eq!(evidence.iter().map(|e| e.gaps.len()).collect::<Vec<_>>(), [1, 1, 1]);
     let lost: Vec<_> = events.iter().filter(|(kind, _)| *kind == EventType::Error).collect();
     assert_eq!(lost.len(), 3, "{events:?}");
+}
+
+#[tokio::test]
+async fn a_journal_that_can_not_give_some_fields_only_gives_all() {
+    let refused = b"journalctl: unrecognized option '--output-fields=MESSAGE,PRIORITY'\n";
+    let (evidence, events) = collect(
+        facts(true, true, &[]),
+        &[],
+        vec![
+            ("journalctl -o json --output-fields", vec![(0, refused)], End::Exited(1)),
+            ("journalctl -o json --all -f", vec![(5, b"{\"MESSAGE\":\"a b\",\"PRIORITY\":\"3\"}\n")], End::Stopped),
+        ],
+    )
+    .await;
+    assert_eq!((logs(&evidence[0]).total_lines, evidence[0].gaps.len()), (1, 0));
+    assert!(events.iter().all(|(kind, _)| *kind != EventType::Error), "{events:?}");
 }
 
 #[tokio::test]

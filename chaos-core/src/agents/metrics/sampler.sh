@@ -1,22 +1,16 @@
 # Prints one frame a second of what /proc says, until its output closes. Reads only; writes nothing but its output.
 # shellcheck shell=sh
-# One long-lived awk reads the files itself: the only other processes are a shell and a sleep each second.
+# One long-lived awk reads the files itself: the only other processes are a shell, a sleep and a cat each second. The
+# cat is for what can end while it is read: mawk 1.3.4-20200120 (Debian 12) ends itself when a read fails.
 page=$(getconf PAGESIZE 2>/dev/null) || page=4096
 hz=$(getconf CLK_TCK 2>/dev/null) || hz=100
 slow=
-if command -v timeout >/dev/null 2>&1; then slow='timeout -s KILL 2 '; fi
+# Old ones (BusyBox before 1.30) take the time as an option.
+if timeout -s KILL 2 true >/dev/null 2>&1; then slow='timeout -s KILL 2 '; fi
 LC_ALL=C exec awk -v page="$page" -v hz="$hz" -v slow="$slow" '
 function first(file,    line) {
     line = ""
     if ((getline line < file) <= 0) line = ""
-    close(file)
-    return line
-}
-# A command may hold a line end; the numbers after it alone are longer than what comes before one.
-function process(file,    line, more) {
-    line = ""
-    if ((getline line < file) <= 0) line = ""
-    while (line != "" && length(line) < 90 && (getline more < file) > 0) line = line "?" more
     close(file)
     return line
 }
@@ -84,7 +78,7 @@ function kernel(    line, f, i, n, kind) {
     while ((getline line < "/proc/vmstat") > 0) if (line ~ /^(pswpin|pswpout|pgmajfault|oom_kill) /) print "v " line
     close("/proc/vmstat")
     n = split("cpu memory io", kind, " ")
-    for (i = 1; i <= n; i++) {
+    for (i = 1; stalls && i <= n; i++) {
         while ((getline line < ("/proc/pressure/" kind[i])) > 0) {
             split(line, f, /[ =]/)
             print "p " kind[i] " " f[1] " " f[9]
@@ -96,16 +90,19 @@ function kernel(    line, f, i, n, kind) {
     line = first("/proc/sys/net/netfilter/nf_conntrack_count")
     if (line != "") print "c " line " " first("/proc/sys/net/netfilter/nf_conntrack_max")
 }
+# Whether the line is all of a stat. A command may hold a line end.
+function whole(line,    f) {
+    return match(line, /.*\)/) && split(substr(line, RLENGTH + 2), f, " ") >= 22
+}
 # Prints who used the CPU since the last frame (the 40 busiest at most) and the 15 largest.
-function processes(pids,    list, n, i, j, k, line, cut, f, pid, used, total, top, level, room) {
-    n = split(pids, list, " ")
+function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, room) {
     total = 0; top = 0; k = 0
     for (i = 1; i <= n; i++) {
-        pid = substr(list[i], 7)
-        line = process(list[i] "/stat")
-        if (line == "" || !match(line, /.*\)/)) continue
+        line = stats[i]
+        match(line, /.*\)/)
         cut = RLENGTH
-        if (split(substr(line, cut + 2), f, " ") < 22) continue
+        split(substr(line, cut + 2), f, " ")
+        pid = substr(line, 1, index(line, " ") - 1)
         total++
         if (pid == self || f[2] == self || pid == parent) continue
         if (start[pid] != f[20]) {
@@ -160,6 +157,8 @@ function open_file(pid, count,    j) {
     files[pid] = count
 }
 BEGIN {
+    # Sizes beyond 2^31 are no integers to old ones (mawk 1.3.3).
+    CONVFMT = "%.15g"
     if (hz + 0 <= 0) hz = 100
     if (page + 0 <= 0) page = 4096
     split(first("/proc/self/stat"), own, " ")
@@ -168,13 +167,22 @@ BEGIN {
     match(line, /.*\)/)
     split(substr(line, RLENGTH + 2), own, " ")
     parent = own[2] > 1 ? own[2] : 0
-    list = "echo = /proc/[0-9]*"
+    list = "cat /proc/[0-9]*/stat 2>/dev/null; echo ="
+    # Where the kernel does not count stalls, the files may be there and can not be read.
+    stalls = (("cat /proc/pressure/cpu 2>/dev/null" | getline line) > 0)
+    close("cat /proc/pressure/cpu 2>/dev/null")
     # A service that runs has a control group (cgroup v2, else v1), and that is the cheapest way to see it.
     units = "; ls -1d /sys/fs/cgroup/system.slice/*.service /sys/fs/cgroup/systemd/system.slice/*.service 2>/dev/null"
     trips = "; " slow "ss -Htin state established 2>/dev/null"
-    disk = "; " slow "df -kPl 2>/dev/null; " slow "df -iPl 2>/dev/null"
+    # Not every df (BusyBox) can leave out what is mounted from elsewhere.
+    local = (((slow "df -kPl 2>/dev/null") | getline line) > 0) ? "l" : ""
+    close(slow "df -kPl 2>/dev/null")
+    disk = "; " slow "df -kP" local " 2>/dev/null; " slow "df -iP" local " 2>/dev/null"
     by_size = "; stat -c %s:%n /proc/[0-9]*/fd 2>/dev/null"
-    by_name = "; ls -f /proc/[0-9]*/fd 2>/dev/null"
+    # Not every ls (BusyBox) can leave out sorting.
+    unsorted = (("ls -f / 2>/dev/null" | getline line) > 0) ? "-f" : "-1"
+    close("ls -f / 2>/dev/null")
+    by_name = "; ls " unsorted " /proc/[0-9]*/fd 2>/dev/null"
     counted = (("stat -c %s /proc/self/fd 2>/dev/null" | getline line) > 0) && line + 0 > 0
     close("stat -c %s /proc/self/fd 2>/dev/null")
     print "H 1 " hz
@@ -182,10 +190,15 @@ BEGIN {
         command = (frame > 1 ? "sleep 1; " : "") list
         if (frame % 5 == 1) command = command disk units trips (counted ? by_size : "")
         if (!counted && frame % 15 == 1) command = command by_name
-        pids = ""; held = ""; count = 0; nopen = 0; rows = 0; inodes = 0; units_seen = 0; trip_count = 0; far = 0
+        seen = 0; listed = 0; torn = ""; held = ""; count = 0; nopen = 0; rows = 0; inodes = 0; units_seen = 0; trip_count = 0; far = 0
         while ((command | getline line) > 0) {
-            if (line ~ /^= /) pids = substr(line, 3)
-            else if (line ~ /^\/sys\/fs\/cgroup\//) {
+            if (!listed) {
+                if (torn != "") line = torn "?" line
+                torn = ""
+                if (line == "=") listed = 1
+                else if (whole(line)) stats[++seen] = line
+                else if (length(line) < 90) torn = line
+            } else if (line ~ /^\/sys\/fs\/cgroup\//) {
                 sub(/.*\//, "", line)
                 if (index(line, "*") == 0 && units_seen < 400) unit[++units_seen] = line
             } else if (line ~ /^[0-9]+ +[0-9]+ +[^ ]+ +[^ ]+/) {
@@ -208,7 +221,7 @@ BEGIN {
         close(command)
         print "F " first("/proc/uptime")
         stat_file(); meminfo(); disks(); network(); kernel()
-        processes(pids)
+        if (seen > 0) processes(seen)
         for (pid in fd_of) { open_file(pid, fd_of[pid] + 0); delete fd_of[pid] }
         for (j = 1; j <= nopen; j++) { print "o " owner[j] " " start[owner[j]] " " most[j] " " name[owner[j]]; delete most[j] }
         for (j = 1; j <= rows; j++) { gsub(/ +/, " ", row[j]); print row[j] }

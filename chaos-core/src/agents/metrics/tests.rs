@@ -1,5 +1,7 @@
 //! Whole agents over recorded frames.
 
+mod hosts;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

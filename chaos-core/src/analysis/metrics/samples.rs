@@ -53,7 +53,7 @@ pub fn sample_scores(at: &[Option<i64>], values: &[f64]) -> Vec<f64> {
     for (place, times) in places {
         if times > 0.0 && taken.iter().all(|t| t.abs_diff(place) >= apart) {
             taken.push(place);
-            scores[known[place].1] = times / (1.0 + times);
+            scores[known[place].1] = if times.is_finite() { times / (1.0 + times) } else { 1.0 };
         }
     }
     scores

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::{
     attributes,
     frame::{Frame, Mount},
+    put,
 };
 use crate::model::Series;
 
 /// Devices whose filesystems hold nobody's data, or are full by design.
-const PSEUDO: [&str; 16] = [
+const PSEUDO: [&str; 17] = [
     "devtmpfs",
     "udev",
     "proc",
@@ -23,6 +24,7 @@ const PSEUDO: [&str; 16] = [
     "none",
     "shm",
     "ramfs",
+    "rootfs",
     "overlay-ro",
     "squashfs",
     "nsfs",
@@ -51,13 +53,13 @@ impl Filesystems {
             // As df shows it: what is kept for root counts as neither used nor free.
             let share = share(mount);
             if let Some(samples) = self.samples(mount).filter(|_| share.is_finite()) {
-                samples.bytes.push((row, [mount.used, mount.total, share]));
+                put(&mut samples.bytes, row, [mount.used, mount.total, share]);
             }
         }
         for mount in &frame.inodes {
             let share = share(mount);
             if let Some(samples) = self.samples(mount).filter(|_| share.is_finite()) {
-                samples.inodes.push((row, share));
+                put(&mut samples.inodes, row, share);
             }
         }
     }
@@ -110,6 +112,10 @@ fn share(mount: &Mount<'_>) -> f64 {
 fn is_watched(mount: &Mount<'_>) -> bool {
     let under = |folder: &str| mount.point.strip_prefix(folder).is_some_and(|r| r.is_empty() || r.starts_with('/'));
     if mount.total <= 0.0 || PSEUDO.contains(&mount.device) {
+        return false;
+    }
+    // Another host's: a df that can't leave these out shows them.
+    if mount.device.contains(":/") || mount.device.starts_with("//") {
         return false;
     }
     // Images are full by design.

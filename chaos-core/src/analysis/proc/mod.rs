@@ -177,6 +177,14 @@ impl ProcSampler {
     }
 }
 
+/// Adds the sample of a row; of several in one frame the last counts.
+fn put<T>(samples: &mut Vec<(usize, T)>, row: usize, value: T) {
+    match samples.last_mut() {
+        Some((at, old)) if *at == row => *old = value,
+        _ => samples.push((row, value)),
+    }
+}
+
 /// Attributes from pairs.
 fn attributes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     attributes,
     frame::{Frame, Key, Process},
+    put,
 };
 use crate::model::Series;
 
@@ -61,13 +62,13 @@ impl Processes {
             if let (Some(ticks), Some(seconds)) = (process.ticks, since.filter(|_| row > 0))
                 && ticks > 0.0
             {
-                life.cpu.push((row, (ticks / hz / seconds / cpus).clamp(0.0, 1.0)));
+                put(&mut life.cpu, row, (ticks / hz / seconds / cpus).clamp(0.0, 1.0));
             }
-            life.resident.push((row, process.resident));
+            put(&mut life.resident, row, process.resident);
         }
         for (key, count) in &frame.open_files {
             if let Some(life) = self.lives.get_mut(key) {
-                life.open.push((row, *count));
+                put(&mut life.open, row, *count);
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod fixtures;
 mod hostile;
+mod inert;
 
 use std::path::Path;
 
@@ -130,7 +131,7 @@ fn damaged_incidents_never_panic() {
             incident.findings = Ledger::default();
             incident.answers = Ledger::default();
         }
-        hostile::assert_inert(&render(&incident).markdown);
+        inert::assert_inert(&render(&incident).markdown);
         assert!(!terminal_summary(&incident).is_empty());
     }
 }
@@ -156,7 +157,7 @@ fn reports_can_be_looked_at() {
         std::fs::write(dir.join("report.md"), &report.markdown).unwrap();
         let mut html =
             String::from("<meta charset=utf-8><body style='font:14px sans-serif;max-width:900px;margin:auto'>");
-        pulldown_cmark::html::push_html(&mut html, hostile::parser(&report.markdown));
+        pulldown_cmark::html::push_html(&mut html, inert::parser(&report.markdown));
         std::fs::write(dir.join("report.html"), html).unwrap();
         for chart in &report.charts {
             std::fs::write(dir.join("artifacts").join(&chart.name), &chart.svg).unwrap();
