@@ -177,7 +177,7 @@ fn hold(logs: &Logs) {
 pub(super) fn survey(data: &[u8]) {
     let mut input = Input::new(data);
     let size = 1 + input.pick(100);
-    let plan = Plan::new(&mut input, || LogMiner::new(NOON).thorough());
+    let plan = Plan::new(&mut input, || LogMiner::new(NOON).counting());
     let (whole, tags) = plan.run(input.text, usize::MAX);
     let (pieces, same) = plan.run(input.text, size);
     let survey = whole.survey();

@@ -122,7 +122,7 @@ impl Keeper {
     }
 
     /// Takes what another kept, as if it had come later; its pattern `i` is pattern `places[i]` here.
-    pub(super) fn merge(&mut self, other: Self, places: &[u32]) {
+    pub(super) fn merge(&mut self, other: &Self, places: &[u32]) {
         let offset = self.seq;
         let moved = |kept: &Arc<Kept>| {
             let k = &**kept;

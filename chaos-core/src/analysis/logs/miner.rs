@@ -331,7 +331,7 @@ impl State {
         if was_exact != self.tree.is_exact() {
             self.recall.forget();
         }
-        self.keeper.merge(other.keeper, &places);
+        self.keeper.merge(&other.keeper, &places);
         self.records += other.records;
         self.bytes += other.bytes;
         self.usual = self.usual.map(|n| n + other.usual.unwrap_or(0)).or(other.usual);
