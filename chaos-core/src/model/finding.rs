@@ -124,6 +124,8 @@ pub enum LogChange {
     Repeated,
     /// It used to come on a beat, and comes late or at other times now.
     OffBeat,
+    /// It used to be about many values, and most are about one now: one client, one path.
+    Focused,
 }
 
 /// What a finding or a cause is about.

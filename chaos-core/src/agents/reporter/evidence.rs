@@ -1,6 +1,6 @@
 //! What everything rests on: charts, findings, the log lines they cite, and what the target answered.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     doc::Doc,
@@ -15,6 +15,9 @@ const EXCERPT_LINES: usize = 8;
 const EXCERPT_WIDTH: usize = 240;
 const ANSWERS: usize = 12;
 const ANSWER_LINES: usize = 15;
+/// What began together more likely by chance than this is not worth a word.
+const LIKELY: f64 = 0.25;
+const MOST_TOGETHER: usize = 3;
 
 pub(super) fn write(doc: &mut Doc, story: &Story<'_>) {
     doc.heading(2, "Evidence");
@@ -131,6 +134,10 @@ fn detail(doc: &mut Doc, story: &Story<'_>, id: Id<Finding>, f: &Finding) {
         said.push(format!("found by {}", escape::short(f.agent.as_str(), 60)));
     }
     doc.para(&format!("{}.", said.join("; ")));
+    let with = began_with(story, id);
+    if !with.is_empty() {
+        doc.para(&format!("Began {}.", words::list(&with)));
+    }
     let charts: Vec<String> =
         story.charts_of.get(&id.index()).into_iter().flatten().map(|c| story.charts[*c].link()).collect();
     if !charts.is_empty() {
@@ -139,6 +146,21 @@ fn detail(doc: &mut Doc, story: &Story<'_>, id: Id<Finding>, f: &Finding) {
     for cite in f.cites.iter().take(4) {
         cite_block(doc, story, cite);
     }
+}
+
+/// Metrics that changed when a log finding began, where that is not likely by chance.
+fn began_with(story: &Story<'_>, id: Id<Finding>) -> Vec<String> {
+    let pairs = story.together.iter().filter(|p| p.log == id && p.by_chance < LIKELY);
+    let told = pairs.take(MOST_TOGETHER).map(|pair| {
+        let link = story.finding_link(pair.metric);
+        let span = words::duration(Duration::from_millis(pair.lag_ms.unsigned_abs()));
+        match pair.first() {
+            None => format!("together with {link}"),
+            Some(first) if first == pair.metric => format!("{span} after {link}"),
+            Some(_) => format!("{span} before {link}"),
+        }
+    });
+    told.collect()
 }
 
 fn about(e: &Entity) -> String {

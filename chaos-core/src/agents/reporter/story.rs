@@ -10,9 +10,12 @@ use super::{
     charts::{self, ChartPlan},
     words,
 };
-use crate::model::{
-    Answer, Basis, Body, Citation, Diagnosis, Finding, FixPlan, Hypothesis, Id, Incident, Observation, RiskAssessment,
-    Series, Signal, Status, Timestamp, Verdict,
+use crate::{
+    analysis::together::{Together, together},
+    model::{
+        Answer, Basis, Body, Citation, Diagnosis, Finding, FixPlan, Hypothesis, Id, Incident, Observation,
+        RiskAssessment, Series, Signal, Status, Timestamp, Verdict,
+    },
 };
 
 /// Findings that get a block of their own; the others stand in the table.
@@ -44,6 +47,8 @@ pub(super) struct Story<'a> {
     pub(super) charts_of: BTreeMap<usize, Vec<usize>>,
     /// When the key findings began.
     pub(super) onset: Option<Timestamp>,
+    /// Log and metric findings that began together, the nearest first.
+    pub(super) together: Vec<Together>,
 }
 
 impl<'a> Story<'a> {
@@ -71,7 +76,9 @@ impl<'a> Story<'a> {
                 charts_of.entry(id.index()).or_default().push(c);
             }
         }
-        Self { incident, outcome, detailed, key, charts, charts_of, onset }
+        let together =
+            incident.observation.as_ref().map_or(Vec::new(), |seen| together(&incident.findings, &seen.observed));
+        Self { incident, outcome, detailed, key, charts, charts_of, onset, together }
     }
 
     pub(super) fn diagnosis(&self) -> Option<&'a Diagnosis> {

@@ -114,6 +114,7 @@ pub(super) fn log_change(c: LogChange) -> &'static str {
         LogChange::Severe => "severe",
         LogChange::Repeated => "the same over and over",
         LogChange::OffBeat => "no longer on its beat",
+        LogChange::Focused => "mostly about one value now",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    focus::{self, Focus},
     rates::{LONGEST, dispersion, log_chance, peak, seconds, share},
     rhythm::{Broken, Rhythm, Times},
     severe::{Words, words},
@@ -95,17 +96,23 @@ struct Seen<'a> {
 }
 
 /// What is abnormal about a pattern.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Judged {
     change: LogChange,
     score: f64,
     /// How its beat is broken, for what is told by that.
     broken: Option<(Rhythm, Broken)>,
+    /// The value that most records are about, for what is told by that.
+    focus: Option<Focus>,
 }
 
 impl Judged {
+    fn of(change: LogChange, score: f64) -> Self {
+        Self { change, score, broken: None, focus: None }
+    }
+
     fn some(change: LogChange, score: f64) -> Option<Self> {
-        Some(Self { change, score, broken: None })
+        Some(Self::of(change, score))
     }
 }
 
@@ -176,11 +183,10 @@ impl<'a> Seen<'a> {
         }
         if let Some((rhythm, broken)) = self.broken {
             let far = matches!(broken, Broken::Late { gap, .. } if gap >= FAR_TOO_LATE * rhythm.period);
-            return Some(Judged {
-                change: LogChange::OffBeat,
-                score: if far { 0.4 } else { 0.3 },
-                broken: self.broken,
-            });
+            return Some(Judged { broken: self.broken, ..Judged::of(LogChange::OffBeat, if far { 0.4 } else { 0.3 }) });
+        }
+        if let Some(focus) = focus::find(pattern, logs, &windows.before, &windows.now) {
+            return Some(Judged { focus: Some(focus), ..Judged::of(LogChange::Focused, 0.3) });
         }
         let repeated = self.now >= 50.0 && self.now >= 0.5 * logs.total_lines as f64;
         if repeated { Judged::some(LogChange::Repeated, 0.15) } else { None }
@@ -239,7 +245,7 @@ impl<'a> Seen<'a> {
         // A beat says sooner than a rate that something is missing.
         if let Some((rhythm, Broken::Late { gap, .. })) = self.broken {
             let score = score(gap / rhythm.period);
-            return Some(Judged { change: LogChange::Silence, score, broken: self.broken });
+            return Some(Judged { broken: self.broken, ..Judged::of(LogChange::Silence, score) });
         }
         if self.before < FEWEST_BEFORE || t1 < 1.0 {
             return None;
@@ -254,16 +260,16 @@ impl<'a> Seen<'a> {
     }
 
     fn finding(&self, pattern: &LogPattern, judged: Judged, source: &str, evidence: Id<Evidence>) -> Option<Finding> {
-        let rows = if self.rows_now.is_empty() {
-            pattern.rows.last().copied().into_iter().collect()
-        } else {
-            self.rows_now.clone()
+        let rows = match &judged.focus {
+            Some(focus) => focus.rows.clone(),
+            None if self.rows_now.is_empty() => pattern.rows.last().copied().into_iter().collect(),
+            None => self.rows_now.clone(),
         };
         let unit = rows.first().and_then(|r| self.logs.lines.get(*r as usize)?.unit.clone());
         let count = self.now.round() as u64;
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let shown = short(self.example.lines().next().unwrap_or(""), 160);
-        let Judged { change, score, broken } = judged;
+        let Judged { change, score, broken, focus } = judged;
         let what = match change {
             LogChange::New => format!("new, {times}"),
             LogChange::Burst => format!("{times}, {:.0} times before", self.before),
@@ -271,6 +277,9 @@ impl<'a> Seen<'a> {
             LogChange::Repeated => format!("over and over, {times}"),
             LogChange::Severe if self.known => format!("severe, {times}, {:.0} times before", self.before),
             LogChange::Severe => format!("severe, {times}"),
+            LogChange::Focused => focus.map_or("mostly one value".to_owned(), |f| {
+                format!("{:.0} % with {}, {:.0} % before", 100.0 * f.now, short(&f.value, 60), 100.0 * f.before)
+            }),
             LogChange::OffBeat => broken.map_or("off its beat".to_owned(), |(rhythm, broken)| told(&rhythm, &broken)),
         };
         let entity = unit.unwrap_or_else(|| source.to_owned());

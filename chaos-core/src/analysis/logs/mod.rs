@@ -11,6 +11,7 @@ mod count;
 mod cursor;
 mod deep;
 mod detect;
+mod focus;
 mod header;
 mod join;
 mod json;

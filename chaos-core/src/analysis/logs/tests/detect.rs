@@ -218,6 +218,17 @@ fn a_clock_that_goes_backwards_changes_nothing_but_the_order_of_arrival() {
 }
 
 #[test]
+fn a_pattern_that_comes_to_be_about_one_value_is_told() {
+    let client = |i: u32| if i >= 240 && i % 8 > 0 { 7 } else { i * 7919 % 90 };
+    let texts: Vec<String> =
+        (0..480).map(|i| format!("INFO request {i} of client 10.0.0.{} was served", client(i))).collect();
+    let records: Vec<(f64, &str)> = (0u32..).zip(&texts).map(|(i, t)| (f64::from(i) / 2.0, &**t)).collect();
+    let f = found(&records, true);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Focused]);
+    assert!(f[0].summary.contains("with 10.0.0.7, ") && f[0].score < 0.5, "{}", f[0].summary);
+}
+
+#[test]
 fn at_most_fifty_findings_the_strongest_first() {
     let texts: Vec<String> = (0..60).map(|n| format!("ERROR odd{}", " on".repeat(n))).collect();
     let records: Vec<(f64, &str)> =
