@@ -165,7 +165,7 @@ fn samples_are_scored_row_by_row() {
     let alerts: Vec<&str> = rows[1..].iter().filter(|r| score(r) >= 0.5).map(|r| r[0]).collect();
     assert!(!alerts.is_empty() && alerts.len() <= 2, "{alerts:?}");
     let strongest = rows[1..].iter().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap();
-    assert!(("2026-11-24 08:04:58".."2026-11-24 08:05:03").contains(&strongest[0]), "{strongest:?}");
+    assert!(("2026-11-24 08:04:55".."2026-11-24 08:05:03").contains(&strongest[0]), "{strongest:?}");
     assert!(rows[601..].iter().all(|r| score(r) == 0.0), "{:?}", &rows[601..]);
 }
 

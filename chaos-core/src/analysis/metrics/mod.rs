@@ -16,6 +16,7 @@ pub mod process;
 pub mod prometheus;
 
 mod changes;
+mod course;
 mod level;
 mod limit;
 mod missing;
@@ -35,7 +36,7 @@ use self::profile::Profile;
 pub use self::{
     changes::{ChangePoint, change_points},
     profile::{has_limit, is_redundant},
-    samples::{ALERT, sample_scores},
+    samples::{ALERT, Episode, episodes, sample_scores},
     table::Table,
 };
 

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use chaos_core::{
-    analysis::metrics::{ALERT, Anomaly, ChangePoint, change_points, detect, sample_scores},
+    analysis::metrics::{ALERT, Anomaly, ChangePoint, Episode, change_points, detect, episodes, sample_scores},
     chart::{self, area, human, visible},
     error::Error,
     model::{Change, Series, Timestamp},
@@ -57,11 +57,13 @@ struct Told {
     exhausted_after_s: Option<f64>,
 }
 
-/// A sample whose score is an alert.
+/// The strongest sample of what is an alert.
 #[derive(Serialize)]
 struct Unusual {
     /// As it is written.
     timestamp: String,
+    /// Where it begins, as it is written.
+    since: String,
     at: Option<Timestamp>,
     value: f64,
     score: f64,
@@ -91,9 +93,25 @@ pub(super) fn metrics(args: &AnalyzeMetricsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+fn samples(column: &Column) -> (Vec<Option<i64>>, Vec<f64>) {
+    column.rows.iter().map(|(_, at, value)| (*at, *value)).unzip()
+}
+
 fn scores(column: &Column) -> Vec<f64> {
-    let (at, values): (Vec<_>, Vec<_>) = column.rows.iter().map(|(_, at, value)| (*at, *value)).unzip();
+    let (at, values) = samples(column);
     sample_scores(&at, &values)
+}
+
+/// The alerts, in the order of their rows.
+fn unusual(column: &Column) -> Vec<Unusual> {
+    let (at, values) = samples(column);
+    let mut all: Vec<_> = episodes(&at, &values).into_iter().filter(|e| e.score >= ALERT).collect();
+    all.sort_by_key(|e| e.peak);
+    let told = |e: Episode| {
+        let (timestamp, at, value) = column.rows[e.peak].clone();
+        Unusual { timestamp, since: column.rows[e.from].0.clone(), at: at.map(Timestamp), value, score: e.score }
+    };
+    all.into_iter().map(told).collect()
 }
 
 fn per_sample(columns: &[Column]) -> Result<(), Failure> {
@@ -117,7 +135,6 @@ fn analysis(column: &Column, limit: Option<f64>) -> Analysis<'_> {
     let missing = column.rows.iter().filter(|(_, at, v)| at.is_none() || !v.is_finite()).count();
     let span = span(series);
     let anomalies = span.as_ref().map(|s| detect(series, None, s)).unwrap_or_default();
-    let rows = column.rows.iter().zip(scores(column)).filter(|(_, score)| *score >= ALERT);
     Analysis {
         name: &series.name,
         unit: &series.unit,
@@ -127,9 +144,7 @@ fn analysis(column: &Column, limit: Option<f64>) -> Analysis<'_> {
         span,
         change_points: change_points(series),
         anomalies: anomalies.iter().map(|a| told(a, limit)).collect(),
-        unusual: rows
-            .map(|((t, at, v), score)| Unusual { timestamp: t.clone(), at: at.map(Timestamp), value: *v, score })
-            .collect(),
+        unusual: unusual(column),
         chart: None,
     }
 }
