@@ -17,6 +17,7 @@ pub mod prometheus;
 
 mod changes;
 mod course;
+mod flat;
 mod level;
 mod limit;
 mod missing;
@@ -24,21 +25,26 @@ mod profile;
 mod robust;
 mod run;
 mod samples;
+mod season;
 mod spike;
 mod table;
+mod tail;
+mod together;
 mod trend;
+mod variance;
 
 use std::{ops::Range, time::Duration};
 
 use crate::model::{Change, Series, Timestamp};
 
-use self::profile::Profile;
 pub use self::{
     changes::{ChangePoint, change_points},
     profile::{has_limit, is_redundant},
     samples::{ALERT, Episode, episodes, sample_scores},
     table::Table,
+    together::{Follower, Onset, Together, together},
 };
+use self::{profile::Profile, season::Season};
 
 /// Values beyond are no measurements; squares of what is within stay finite.
 const LARGEST: f64 = 1e150;
@@ -93,6 +99,10 @@ struct Sight<'a> {
     scale: f64,
     /// Seconds between samples.
     interval: f64,
+    /// Whether what is usual is known apart from what is judged, so that its tails may set the thresholds.
+    apart: bool,
+    /// Whether a season has been taken off.
+    seasonal: bool,
 }
 
 impl<'a> Sight<'a> {
@@ -102,7 +112,24 @@ impl<'a> Sight<'a> {
         let scale = robust::scale(&mut values, center);
         let mut steps: Vec<f64> = now.windows(2).map(|w| w[1].seconds_since(&w[0])).collect();
         let interval = robust::median(&mut steps).unwrap_or(1.0);
-        Self { profile: Profile::of(series, center, scale), usual, now, center, scale, interval }
+        Self {
+            profile: Profile::of(series, center, scale),
+            usual,
+            now,
+            center,
+            scale,
+            interval,
+            apart: false,
+            seasonal: false,
+        }
+    }
+
+    /// How far above the middle (below for a `sign` of -1) a sample is unusual: as often as `risk` where there is
+    /// enough history to tell, else so many `spreads`.
+    fn margin(&self, sign: f64, spreads: f64, risk: f64) -> f64 {
+        let away = |p: &Point| sign * (p.value - self.center);
+        let tail = self.apart.then(|| tail::exceeded_by(&mut self.usual.iter().map(away).collect::<Vec<_>>(), risk));
+        tail.flatten().unwrap_or(spreads * self.scale)
     }
 
     fn before(&self) -> Option<f64> {
@@ -128,41 +155,74 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
     if now.len() < FEWEST {
         return found;
     }
-    match usual {
-        Some(usual) => {
-            let sight = Sight::new(series, usual, now);
-            found.extend(trend::find(&sight).or_else(|| level::find(&sight)).or_else(|| spike::find(&sight)));
-            found.extend(limit::find(&sight));
-        }
-        None => {
-            found.extend(by_itself(series, now));
-            found.extend(limit::find(&Sight::new(series, &[], now)));
-        }
-    }
+    let history = &points[..points.partition_point(|p| p.at < observed.start.0)];
+    let season = Season::of(usual.map_or(now, |_| history));
+    found.extend(flat::find(usual, now).or_else(|| match (&season, usual) {
+        (Some(season), usual) => off_season(series, season, usual.map(|_| history), now),
+        (None, Some(usual)) => compared(Sight { apart: true, ..Sight::new(series, usual, now) }),
+        (None, None) => by_itself(series, now, false),
+    }));
+    found.extend(limit::find(&Sight::new(series, usual.unwrap_or_default(), now)));
     found
 }
 
+/// A trend, a level, a change of variance or a moment, compared with what is usual.
+fn compared(sight: Sight<'_>) -> Option<Anomaly> {
+    let level = || level::find(&sight).or_else(|| variance::find(&sight));
+    trend::find(&sight).or_else(level).or_else(|| spike::find(&sight))
+}
+
+/// What is left when the season is taken off, told in the values as they were measured.
+fn off_season(series: &Series, season: &Season, history: Option<&[Point]>, now: &[Point]) -> Option<Anomaly> {
+    let mut values: Vec<f64> = history.unwrap_or(now).iter().map(|p| p.value).collect();
+    let center = robust::median(&mut values)?;
+    let left = season.without(now, center);
+    let found = match history {
+        Some(history) => {
+            let usual = season.without(history, center);
+            compared(Sight { apart: true, seasonal: true, ..Sight::new(series, &usual, &left) })
+        }
+        None => by_itself(series, &left, true),
+    }?;
+    if matches!(found.change, Change::VarianceUp | Change::VarianceDown) {
+        return Some(found);
+    }
+    let measured = |at: &Point| now.binary_search_by_key(&at.at, |p| p.at).ok().map(|i| now[i]);
+    let shown: Vec<Point> = left.iter().filter(|p| found.rows.contains(&p.row)).filter_map(measured).collect();
+    let mut usual: Vec<f64> = shown.iter().map(|p| season.usual_at(p.at)).collect();
+    let mut seen: Vec<f64> = shown.iter().map(|p| p.value).collect();
+    let after = match found.change {
+        Change::TrendUp | Change::TrendDown => seen.last().copied(),
+        _ => robust::median(&mut seen),
+    };
+    Some(Anomaly { before: robust::median(&mut usual), after: after.unwrap_or(found.after), ..found })
+}
+
 /// Without a baseline: a trend over the window, a change at the best split, or what stands out from the whole.
-fn by_itself(series: &Series, now: &[Point]) -> Option<Anomaly> {
-    let bare = Sight::new(series, &[], now);
-    if let Some(found) = trend::find(&bare) {
+fn by_itself(series: &Series, now: &[Point], seasonal: bool) -> Option<Anomaly> {
+    let sight = |usual, now| Sight { seasonal, ..Sight::new(series, usual, now) };
+    if let Some(found) = trend::find(&sight(&[], now)) {
         return Some(found);
     }
     if let Some(cut) = level::best_split(now) {
         let (before, after) = now.split_at(cut);
-        if let Some(found) = level::find(&Sight::new(series, before, after)) {
+        if let Some(found) = level::find(&sight(before, after)) {
             return Some(found);
         }
     }
     // What stands out from the bulk is left out of what is usual, so that it can't hide itself.
-    let mut whole = Sight::new(series, now, now);
+    let mut whole = sight(now, now);
     let mut values: Vec<f64> = now.iter().map(|p| p.value).collect();
     whole.scale = robust::deviation(&mut values, whole.center);
     let (run, _) = level::stretch(&whole);
     let span = run.first().map_or(i64::MAX, |p| p.at)..=run.last().map_or(i64::MIN, |p| p.at);
     let usual: Vec<Point> = now.iter().filter(|p| !span.contains(&p.at)).copied().collect();
-    let sight = Sight::new(series, &usual, now);
-    level::find(&sight).or_else(|| spike::find(&sight))
+    let rest = sight(&usual, now);
+    let swings = || {
+        let (before, after) = now.split_at(variance::split(now)?);
+        variance::find(&sight(before, after))
+    };
+    level::find(&rest).or_else(swings).or_else(|| spike::find(&rest))
 }
 
 /// The finite samples in order of time, one for each time.

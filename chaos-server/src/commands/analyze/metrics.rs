@@ -275,6 +275,9 @@ fn words(change: Change) -> &'static str {
         Change::TrendDown => "shrinking",
         Change::Saturated => "at its limit",
         Change::Missing => "no longer reported",
+        Change::VarianceUp => "swings more",
+        Change::VarianceDown => "swings less",
+        Change::Flatline => "stands still",
         _ => "changed",
     }
 }
