@@ -255,3 +255,6 @@ fn score(difference: f64, notable: f64) -> f64 {
 #[cfg(test)]
 #[allow(clippy::print_stdout)] // shown on failure, or asked for
 mod tests;
+
+#[cfg(test)]
+mod history_tests;
