@@ -12,6 +12,7 @@
 //!   into before and after, else its own median.
 //! - Bursts shorter than a few samples are nothing, except for events that are never usual (OOM kills).
 
+pub mod counter;
 pub mod process;
 pub mod prometheus;
 
@@ -42,7 +43,7 @@ pub use self::{
     profile::{has_limit, is_redundant},
     samples::{ALERT, Episode, episodes, sample_scores},
     table::Table,
-    together::{Follower, Onset, Together, together},
+    together::{Follower, Onset, Together, interval, together},
 };
 use self::{profile::Profile, season::Season};
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use super::robust;
+use crate::model::{Series, Timestamp};
 
 /// Onsets belong together when one follows the other within so many sampling intervals, or at least this long: a
 /// change takes a while to show elsewhere, and onsets are only known to within a few samples.
@@ -42,6 +43,16 @@ pub struct Together {
     pub from: Timestamp,
     /// Two at least, in order of time.
     pub members: Vec<Follower>,
+}
+
+/// The typical time between the samples of a series, whatever their order; zero of fewer than two.
+#[must_use]
+pub fn interval(series: &Series) -> Duration {
+    let mut at = series.at.clone();
+    at.sort_unstable();
+    at.dedup();
+    let mut steps: Vec<f64> = at.windows(2).map(|w| w[1].saturating_sub(w[0]) as f64).collect();
+    Duration::from_millis(robust::median(&mut steps).map_or(0, |ms| ms as u64))
 }
 
 /// Groups of at least two subjects whose changes began together, in order of time. Onsets may come in any order.
@@ -117,6 +128,12 @@ mod tests {
         let chain: Vec<Onset> = (0..40).map(|i| onset(i, 10 * i as i64, 1)).collect();
         let groups = together(&chain);
         assert!(groups.len() > 3 && groups.iter().all(|g| g.members.len() <= 7), "{groups:?}");
+    }
+
+    #[test]
+    fn the_interval_is_the_typical_one() {
+        let of = |at: &[i64]| interval(&Series { at: at.to_vec(), ..Series::default() }).as_millis();
+        assert_eq!((of(&[5000, 0, 1000, 2000, 2000, 3000]), of(&[7]), of(&[])), (1000, 0, 0));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     input::Input,
     series::{Column, full_name, read},
+    together::{Begun, joint, shown as shown_together},
 };
 use crate::{
     cli::AnalyzeMetricsArgs,
@@ -86,15 +87,27 @@ pub(super) fn metrics(args: &AnalyzeMetricsArgs) -> Result<Exit, Failure> {
         draw(dir, &columns, &mut all)?;
     }
     if args.json {
-        output::print_json(&serde_json::json!({ "series": all }))?;
+        output::print_json(&serde_json::json!({ "series": all, "changed_together": joint(&begun(&columns, &all)) }))?;
     } else {
-        output::print(&shown(&columns, &all))?;
+        output::print(&(shown(&columns, &all) + &shown_together(&joint(&begun(&columns, &all)))))?;
     }
     Ok(Exit::Ok)
 }
 
 fn samples(column: &Column) -> (Vec<Option<i64>>, Vec<f64>) {
-    column.rows.iter().map(|(_, at, value)| (*at, *value)).unzip()
+    (column.rows.iter().map(|(_, at, _)| *at).collect(), column.judged.clone())
+}
+
+/// All changes with the time at which they began.
+fn begun<'a>(columns: &'a [Column], all: &[Analysis<'_>]) -> Vec<Begun<'a>> {
+    let of = |(column, analysis): (&'a Column, &Analysis<'_>)| {
+        let anomalies = analysis.anomalies.iter().filter_map(|a| Some((a.change, a.onset?)));
+        let level = |c: &ChangePoint| if c.after > c.before { Change::LevelUp } else { Change::LevelDown };
+        let levels = analysis.change_points.iter().map(|c| (level(c), c.at));
+        let begun = |(change, at)| Begun { name: full_name(&column.series), series: &column.series, change, at };
+        anomalies.chain(levels).map(begun).collect::<Vec<_>>()
+    };
+    columns.iter().zip(all).flat_map(of).collect()
 }
 
 fn scores(column: &Column) -> Vec<f64> {
@@ -108,7 +121,8 @@ fn unusual(column: &Column) -> Vec<Unusual> {
     let mut all: Vec<_> = episodes(&at, &values).into_iter().filter(|e| e.score >= ALERT).collect();
     all.sort_by_key(|e| e.peak);
     let told = |e: Episode| {
-        let (timestamp, at, value) = column.rows[e.peak].clone();
+        let (timestamp, at, _) = column.rows[e.peak].clone();
+        let value = column.judged[e.peak];
         Unusual { timestamp, since: column.rows[e.from].0.clone(), at: at.map(Timestamp), value, score: e.score }
     };
     all.into_iter().map(told).collect()
@@ -265,7 +279,7 @@ fn one(series: &Series, a: &Analysis<'_>) -> String {
     text + "\n"
 }
 
-fn words(change: Change) -> &'static str {
+pub(super) fn words(change: Change) -> &'static str {
     match change {
         Change::LevelUp => "higher",
         Change::LevelDown => "lower",
@@ -282,7 +296,7 @@ fn words(change: Change) -> &'static str {
     }
 }
 
-fn lasting(time: Duration) -> String {
+pub(super) fn lasting(time: Duration) -> String {
     match time.as_secs() {
         s if s < 120 => format!("{s} s"),
         s if s < 7200 => format!("{} min", s / 60),
