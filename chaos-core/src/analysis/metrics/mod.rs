@@ -160,7 +160,7 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
     let season = Season::of(usual.map_or(now, |_| history));
     found.extend(flat::find(usual, now).or_else(|| match (&season, usual) {
         (Some(season), usual) => off_season(series, season, usual.map(|_| history), now),
-        (None, Some(usual)) => compared(Sight { apart: true, ..Sight::new(series, usual, now) }),
+        (None, Some(usual)) => compared(&Sight { apart: true, ..Sight::new(series, usual, now) }),
         (None, None) => by_itself(series, now, false),
     }));
     found.extend(limit::find(&Sight::new(series, usual.unwrap_or_default(), now)));
@@ -168,9 +168,9 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
 }
 
 /// A trend, a level, a change of variance or a moment, compared with what is usual.
-fn compared(sight: Sight<'_>) -> Option<Anomaly> {
-    let level = || level::find(&sight).or_else(|| variance::find(&sight));
-    trend::find(&sight).or_else(level).or_else(|| spike::find(&sight))
+fn compared(sight: &Sight<'_>) -> Option<Anomaly> {
+    let level = || level::find(sight).or_else(|| variance::find(sight));
+    trend::find(sight).or_else(level).or_else(|| spike::find(sight))
 }
 
 /// What is left when the season is taken off, told in the values as they were measured.
@@ -181,7 +181,7 @@ fn off_season(series: &Series, season: &Season, history: Option<&[Point]>, now: 
     let found = match history {
         Some(history) => {
             let usual = season.without(history, center);
-            compared(Sight { apart: true, seasonal: true, ..Sight::new(series, &usual, &left) })
+            compared(&Sight { apart: true, seasonal: true, ..Sight::new(series, &usual, &left) })
         }
         None => by_itself(series, &left, true),
     }?;
