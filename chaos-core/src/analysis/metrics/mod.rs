@@ -1,8 +1,10 @@
 //! What is abnormal in one metric series. Pure: a series and two windows in, anomalies out.
 //!
-//! Each method has its own file: a lasting change of level, a steady trend, a short spike, a known limit, silence.
-//! `profile` says which differences matter for which metric; `robust` holds the statistics. A series may give at
-//! most one of level, trend and spike, and besides that saturation and silence.
+//! Each method has its own file: a lasting change of level, a steady trend, a change of variance, a stuck value, a
+//! short spike, a known limit, silence. `profile` says which differences matter for which metric, `season` what is
+//! usual at which time, `tail` how far usual samples reach; `robust` holds the statistics. A series may give at most
+//! one of level, trend, variance, flatline and spike, one alert for the whole episode, and besides that saturation and
+//! silence. `together` groups the onsets of several series.
 //!
 //! # Behavior
 //! - NaN, infinities and values beyond ±1e150 are missing samples; timestamps may come in any order, and of several
@@ -10,6 +12,11 @@
 //! - Fewer than three samples in the observed window, or a constant series, give nothing but a limit that is reached.
 //! - With fewer than three baseline samples, or without a baseline, the series is its own reference: its best split
 //!   into before and after, else its own median.
+//! - Where 200 samples or more before the window (without a baseline, in it) repeat themselves four times or more, the
+//!   series is judged by its difference from what is usual at that time of its period; what comes every night is no
+//!   anomaly, and what fails to come is one. With shorter histories nothing is assumed.
+//! - A baseline of 500 samples sets the thresholds itself, by its tail; a shorter one by its spread.
+//! - Cumulative counters are told apart before they come here (`counter`, `prometheus`): a reset is a missing sample.
 //! - Bursts shorter than a few samples are nothing, except for events that are never usual (OOM kills).
 
 pub mod counter;
@@ -57,9 +64,10 @@ const FEWEST: usize = 3;
 pub struct Anomaly {
     /// In what way.
     pub change: Change,
-    /// Typical value before, in the series' unit.
+    /// Typical value before, in the series' unit; where there is a season, at that time of it. Of a change of
+    /// variance, how wide the middle nine tenths of the samples lay.
     pub before: Option<f64>,
-    /// Typical (for a trend the last) value after.
+    /// Typical (for a trend the last) value after; of a change of variance, how wide they lie.
     pub after: f64,
     /// When it began.
     pub onset: Option<Timestamp>,

@@ -15,7 +15,7 @@
 //! - Timestamps may come in any order and several times; samples without one, NaN, infinities and values beyond
 //!   ±1e150 are missing and have 0.
 //! - A constant series, and one of fewer than 30 samples, has no unusual sample.
-//! - The cost is linear but for sorting.
+//! - The cost is that of sorting, and of comparing the courses of 5000 points, means where there are more samples.
 
 use std::collections::VecDeque;
 
