@@ -7,8 +7,9 @@
 //! beyond the typical one, in spreads, is comparable between value and course, so their mean says how unusual it is.
 //!
 //! # Behavior
-//! - Of an episode only its beginning has a score, so that it is one alert: places are a twenty-fifth of the series
-//!   apart at least. All others have 0.
+//! - Of an episode only its beginning has a score, so that it is one alert, however long it lasts: another one begins
+//!   where what is unusual has ebbed away before and rises again, a sixtieth of the series away at least. All others
+//!   have 0.
 //! - An episode begins a little before its strongest sample, by a 150th of the series: there the courses begin that
 //!   show it.
 //! - At most seven alerts are given of one series; further episodes score below.
@@ -27,14 +28,18 @@ pub const ALERT: f64 = 0.5;
 const MOST_ALERTS: usize = 7;
 /// Samples that tell what is usual.
 const FEWEST: usize = 30;
-/// Lengths of the courses, distance of alerts, and how far around an alert counts as the same, as parts of the series.
+/// As parts of the series: the lengths of the courses, the blocks whose maxima are compared, the distance of alerts, and
+/// how far around an alert counts as the same.
 const COURSES: [usize; 3] = [500, 250, 125];
-const APART: usize = 25;
+const BLOCK: usize = 25;
+const APART: usize = 60;
 const AROUND: usize = 150;
 /// The least distance of alerts, in samples.
 const LEAST_APART: usize = 5;
 /// How many spreads, in the mean of value and courses, are an alert.
 const UNUSUAL: f64 = 0.33;
+/// How far it must rise from the lowest on the way to anything stronger, in the same unit, to be an episode of its own.
+const RISE: f64 = 0.25;
 /// The spread of the logarithms of maxima is at least this: those of noise are all alike.
 const ALIKE: f64 = 0.9;
 /// What one look counts at most, in spreads: no single one decides how the places rank.
@@ -73,18 +78,18 @@ pub fn episodes(at: &[Option<i64>], values: &[f64]) -> Vec<Episode> {
     known.sort_unstable();
     let ordered: Vec<f64> = known.iter().map(|(_, row)| values[*row]).collect();
     let Some(scaled) = scaled(&ordered) else { return Vec::new() };
-    let apart = (scaled.len() / APART).max(LEAST_APART);
+    let part = |parts: usize| (scaled.len() / parts).max(LEAST_APART);
     let around = scaled.len() / AROUND;
     let mut looks = vec![scaled.iter().map(|x| x.abs()).collect::<Vec<f64>>()];
     looks.extend(COURSES.map(|parts| by_course(&scaled, parts)));
     let (mut exact, mut wide) = (vec![0.0; scaled.len()], vec![0.0; scaled.len()]);
     for look in &mut looks {
-        judge(look, apart);
-        let part = 1.0 / (COURSES.len() + 1) as f64;
-        exact.iter_mut().zip(&*look).for_each(|(sum, x)| *sum += part * x);
-        wide.iter_mut().zip(largest_around(look, around)).for_each(|(sum, x)| *sum += part * x);
+        judge(look, part(BLOCK));
+        let weight = 1.0 / (COURSES.len() + 1) as f64;
+        exact.iter_mut().zip(&*look).for_each(|(sum, x)| *sum += weight * x);
+        wide.iter_mut().zip(largest_around(look, around)).for_each(|(sum, x)| *sum += weight * x);
     }
-    let found = places(&wide, apart).into_iter().filter(|p| wide[*p] > 0.0).enumerate();
+    let found = places(&wide, part(APART)).into_iter().filter(|p| rise(&wide, *p) >= RISE).enumerate();
     let episode = |(n, place): (usize, usize)| {
         let end = (place + 2 * around + 1).min(exact.len());
         let peak = (place..end).max_by(|a, b| exact[*a].total_cmp(&exact[*b]).then(b.cmp(a))).unwrap_or(place);
@@ -138,6 +143,27 @@ fn places(strengths: &[f64], apart: usize) -> Vec<usize> {
         }
     }
     places
+}
+
+/// How far the strength at a place rises from the lowest on the way to anything stronger, the easier of both ways; of
+/// the strongest all of it.
+fn rise(strengths: &[f64], place: usize) -> f64 {
+    let top = strengths[place];
+    let before = lowest_below(top, strengths[..place].iter().rev());
+    let after = lowest_below(top, strengths[place..].iter());
+    top - before.into_iter().chain(after).fold(0.0, f64::max)
+}
+
+/// The lowest strength before the first that is above `top`, if there is such a one.
+fn lowest_below<'a>(top: f64, way: impl Iterator<Item = &'a f64>) -> Option<f64> {
+    let mut low = top;
+    for strength in way {
+        if *strength > top {
+            return Some(low);
+        }
+        low = low.min(*strength);
+    }
+    None
 }
 
 /// For each place the largest value at most `reach` away.
@@ -231,6 +257,17 @@ mod tests {
         gaps.extend([9e9, f64::NAN, f64::INFINITY]);
         let got = sample_scores(&gaps_at, &gaps);
         assert_eq!((&got[..400], &got[400..]), (&want[..], &[0.0; 3][..]));
+    }
+
+    #[test]
+    fn what_stays_unusual_is_told_at_its_ends_and_what_comes_again_is_another() {
+        let state = |i: usize| if (1200..1900).contains(&i) { 60.0 } else { 0.0 };
+        let found = alerts(&(0..3000).map(|i| day(i) + state(i)).collect::<Vec<_>>());
+        let near = |at: usize| found[0].abs_diff(at).min(found[found.len() - 1].abs_diff(at)) < 20;
+        assert!(found.len() <= 2 && near(1200), "{found:?}");
+        let twice = |i: usize| if (1200..1210).contains(&i) || (1800..1810).contains(&i) { 90.0 } else { 0.0 };
+        let found = alerts(&(0..3000).map(|i| day(i) + twice(i)).collect::<Vec<_>>());
+        assert!(found.len() == 2 && found[1] - found[0] > 550, "{found:?}");
     }
 
     #[test]
