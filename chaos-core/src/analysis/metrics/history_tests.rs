@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const MINUTES: i64 = 300_000;
@@ -137,4 +139,32 @@ fn large_counters_holes_and_disorder_are_defined() {
     assert_eq!(since(9 * DAY, MINUTES, &holes), []);
     let ends = Series { at: vec![i64::MIN, 0, i64::MAX], values: vec![1.0, f64::INFINITY, 2.0], ..Series::default() };
     assert_eq!(whole(&ends), []);
+}
+
+fn value() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0..9.0, any::<f64>(), Just(1e18), Just(-1e150), Just(f64::NAN), Just(f64::MAX)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_repeated_course_gives_sound_anomalies(
+        course in prop::collection::vec(value(), 8..40), odd in value(), times in 8..30usize, step in 1..100_000i64,
+    ) {
+        let n = (course.len() * times) as i64;
+        let mut one = series(step, n, |i| course[i as usize % course.len()]);
+        let late = one.values.len() - course.len() / 2;
+        one.values[late..].fill(odd);
+        for found in [since(n * 3 / 4, step, &one), whole(&one)] {
+            for a in &found {
+                prop_assert!(a.rows.start < a.rows.end && i64::from(a.rows.end) <= n, "{:?}", a);
+                prop_assert!((0.0..=1.0).contains(&a.score) && a.after.is_finite(), "{:?}", a);
+                prop_assert!(a.before.is_none_or(f64::is_finite), "{:?}", a);
+            }
+        }
+        for c in change_points(&one) {
+            prop_assert!(c.before.is_finite() && c.after.is_finite());
+        }
+    }
 }

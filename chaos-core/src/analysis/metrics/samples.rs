@@ -37,7 +37,7 @@ const AROUND: usize = 150;
 /// The least distance of alerts, in samples.
 const LEAST_APART: usize = 5;
 /// How many spreads, in the mean of value and courses, are an alert.
-const UNUSUAL: f64 = 0.33;
+const UNUSUAL: f64 = 0.3;
 /// How far it must rise from the lowest on the way to anything stronger, in the same unit, to be an episode of its own.
 const RISE: f64 = 0.25;
 /// The spread of the logarithms of maxima is at least this: those of noise are all alike.
