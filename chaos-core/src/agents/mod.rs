@@ -14,6 +14,9 @@ pub use fixer::{FixerAgent, fix_sh, shell_quote};
 pub use investigator::Investigator;
 pub use log::LogAgent;
 pub(crate) use metrics::SAMPLER;
-pub use metrics::{MetricsAgent, MetricsFile, metrics_json, parse_metrics_file, parse_metrics_json};
+pub use metrics::{
+    JointChange, JointMember, MetricsAgent, MetricsFile, changed_together, metrics_json, parse_metrics_file,
+    parse_metrics_json,
+};
 pub use reporter::{ReporterAgent, terminal_summary};
 pub use tester::TesterAgent;

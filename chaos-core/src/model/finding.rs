@@ -105,6 +105,12 @@ pub enum Change {
     Saturated,
     /// It stopped being reported.
     Missing,
+    /// It swings more from sample to sample; the values before and after are how wide.
+    VarianceUp,
+    /// It swings less from sample to sample; the values before and after are how wide.
+    VarianceDown,
+    /// It always moved, and now repeats one exact value.
+    Flatline,
 }
 
 /// How log records of one shape changed.

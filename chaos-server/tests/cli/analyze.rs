@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Place, Ran};
 
@@ -165,7 +165,7 @@ fn samples_are_scored_row_by_row() {
     let alerts: Vec<&str> = rows[1..].iter().filter(|r| score(r) >= 0.5).map(|r| r[0]).collect();
     assert!(!alerts.is_empty() && alerts.len() <= 2, "{alerts:?}");
     let strongest = rows[1..].iter().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap();
-    assert!(("2026-11-24 08:04:58".."2026-11-24 08:05:03").contains(&strongest[0]), "{strongest:?}");
+    assert!(("2026-11-24 08:04:55".."2026-11-24 08:05:03").contains(&strongest[0]), "{strongest:?}");
     assert!(rows[601..].iter().all(|r| score(r) == 0.0), "{:?}", &rows[601..]);
 }
 
@@ -193,4 +193,36 @@ fn metrics_tell_what_changed_and_when_a_trend_ends() {
     let ran = with_input(place.command(&["analyze", "metrics", "-", "--json"]), prom.as_bytes());
     let json: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((&json["series"][0]["name"], &json["series"][0]["samples"]), (&"a".into(), &1.into()), "{ran:?}");
+}
+
+#[test]
+fn series_that_change_together_are_told_with_who_was_first() {
+    let place = Place::new();
+    let at = |i: u32, from: u32| f64::from(u32::from(i >= from) * 50 + i % 3);
+    let row = |i: u32| format!("{},{},{},{}\n", 1_795_507_200 + i, at(i, 100), at(i, 112), i % 3);
+    let csv: String = (0..200).map(row).collect();
+    fs::write(place.path("all.csv"), format!("time,db,web,idle\n{csv}")).unwrap();
+    let ran = place.run(&["analyze", "metrics", "all.csv"]);
+    let said = "changed together at 2026-11-24T08:01:40.000Z: db (higher), 12 s before web (higher)\n";
+    assert!(ran.code == 0 && ran.out.ends_with(said), "{ran:?}");
+    let ran = place.run(&["analyze", "metrics", "all.csv", "--json"]);
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    let group = &json["changed_together"][0]["members"];
+    assert_eq!((group.as_array().unwrap().len(), &group[1]["lag_s"]), (2, &12.0.into()), "{json}");
+}
+
+#[test]
+fn a_counter_is_judged_by_its_growth_and_a_reset_is_no_fall() {
+    let place = Place::new();
+    let count = |i: u32| if i < 150 { 1_000_000 + 100 * i + i % 7 } else { 100 * (i - 150) + i % 7 };
+    let csv: String = (0..300).map(|i| format!("{},{}\n", 1_795_507_200 + i, count(i))).collect();
+    fs::write(place.path("c.csv"), format!("time,hits_total\n{csv}")).unwrap();
+    let ran = place.run(&["analyze", "metrics", "c.csv", "--json"]);
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    let one = &json["series"][0];
+    assert_eq!(
+        (&one["anomalies"], &one["change_points"], &one["unit"]),
+        (&json!([]), &json!([]), &"/s".into()),
+        "{one}"
+    );
 }

@@ -7,7 +7,10 @@ use serde::Deserialize;
 
 use super::parse_metrics_json;
 use crate::{
-    analysis::metrics::prometheus::{self, Sample, Scrapes},
+    analysis::metrics::{
+        counter,
+        prometheus::{self, Sample, Scrapes},
+    },
     error::{Error, ErrorKind, Result},
     model::{Series, Timestamp},
 };
@@ -70,7 +73,8 @@ pub fn file(path: &str, text: &str, at: Timestamp) -> Result<Vec<Series>> {
     Ok(scrapes.finish())
 }
 
-/// Lines of `timestamp,value`, a heading at most; the series is named by the file.
+/// Lines of `timestamp,value`, a heading at most; the series is named by the file. A counter, which its name ends in
+/// `_total` for, becomes growth per second.
 fn csv(path: &str, text: &str) -> Result<Vec<Series>> {
     let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".csv");
     let mut series = Series { name: name.to_owned(), ..Series::default() };
@@ -80,6 +84,11 @@ fn csv(path: &str, text: &str) -> Result<Vec<Series>> {
         let value = value.split(',').next().unwrap_or("").trim().trim_matches('"');
         series.at.push(at.0);
         series.values.push(value.parse().unwrap_or(f64::NAN));
+    }
+    if counter::is_counter(name) {
+        let at: Vec<Option<i64>> = series.at.iter().copied().map(Some).collect();
+        series.values = counter::growth(&at, &series.values);
+        series.unit = "/s".to_owned();
     }
     if series.at.is_empty() {
         return Err(Error::new(ErrorKind::InvalidInput, "no line is timestamp,value").with("file", path));

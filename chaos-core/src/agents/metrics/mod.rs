@@ -6,11 +6,13 @@ mod away;
 mod collect;
 mod files;
 mod find;
+mod joint;
 mod words;
 
 pub use self::{
     artifact::{MetricsFile, metrics_json, parse_metrics_json},
     files::file as parse_metrics_file,
+    joint::{JointChange, JointMember, changed_together},
 };
 
 /// The agentless sampler, run as `sh -c SAMPLER`: the allow-list passes it letter by letter. It needs a POSIX shell,

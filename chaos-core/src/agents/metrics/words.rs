@@ -37,6 +37,10 @@ pub(super) fn summary(series: &Series, entity: &Entity, anomaly: &Anomaly) -> St
             format!("{subject} is {after} full{}{since}", was("before"))
         }
         Change::Spike | Change::Dip => format!("{subject} {after} for a moment{}{since}", was("usually")),
+        Change::VarianceUp | Change::VarianceDown => {
+            format!("{subject} swings by {after} from high to low{}{since}", was("before"))
+        }
+        Change::Flatline => format!("{subject} stands still at {after}{since}, after it always moved"),
         Change::Missing => format!("{subject} is no longer reported{since}, last {after}"),
         _ => format!("{subject} {after}{}{since}", was("before")),
     }

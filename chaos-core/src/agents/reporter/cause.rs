@@ -83,7 +83,7 @@ fn peak(story: &Story<'_>, f: &Finding) -> String {
             ("peak", values.max_by(f64::total_cmp))
         }
         Change::LevelDown | Change::TrendDown | Change::Dip => ("low", values.min_by(f64::total_cmp)),
-        Change::Missing => return String::new(),
+        Change::Missing | Change::VarianceUp | Change::VarianceDown | Change::Flatline => return String::new(),
     };
     let beyond = |v: f64| (v - after).abs() > after.abs() * 0.01 && (v > *after) == (word == "peak");
     match extreme {

@@ -103,6 +103,9 @@ pub(super) fn change(c: Change) -> &'static str {
         Change::TrendDown => "kept shrinking",
         Change::Saturated => "reached its limit",
         Change::Missing => "stopped being reported",
+        Change::VarianceUp => "became unsteady",
+        Change::VarianceDown => "became steadier",
+        Change::Flatline => "stood still",
     }
 }
 

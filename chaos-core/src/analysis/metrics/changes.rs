@@ -1,7 +1,7 @@
 //! Where the level of a series changed for good, over the whole of it: binary segmentation (Scott and Knott, 1974)
 //! by medians, since `detect` tells only the one change that an incident is about.
 
-use super::{Point, level, points, robust};
+use super::{Point, level, points, robust, season::Season};
 use crate::model::{Series, Timestamp};
 
 /// Changes that are told of one series.
@@ -25,11 +25,12 @@ pub struct ChangePoint {
     pub after: f64,
 }
 
-/// The changes of level, in order of time. Samples may come in any order; NaN and infinities are missing samples; of
+/// The changes of level, in order of time; where the series has a season, of what is left when that is taken off, around
+/// the median of the whole. Samples may come in any order; NaN and infinities are missing samples; of
 /// a constant series, or one of few samples, there are none.
 #[must_use]
 pub fn change_points(series: &Series) -> Vec<ChangePoint> {
-    let points = points(series);
+    let points = off_season(points(series));
     let side = FEWEST.max(points.len() / PART);
     let mut cuts = vec![0, points.len()];
     while cuts.len() < MOST + 2 {
@@ -48,6 +49,12 @@ pub fn change_points(series: &Series) -> Vec<ChangePoint> {
         after: median(&points[w[1]..w[2]]),
     };
     cuts.windows(3).map(of).collect()
+}
+
+fn off_season(points: Vec<Point>) -> Vec<Point> {
+    let Some(season) = Season::of(&points) else { return points };
+    let center = robust::median(&mut values(&points)).unwrap_or(0.0);
+    season.without(&points, center)
 }
 
 fn values(points: &[Point]) -> Vec<f64> {
@@ -83,6 +90,15 @@ mod tests {
         let got = change_points(&series((0..300).map(|i| step(i) + wave(i))));
         assert_eq!(got.iter().map(|c| c.at.0).collect::<Vec<_>>(), [100_000, 200_000]);
         assert!((got[0].after - got[1].before).abs() < 1e-9 && got[1].after > got[1].before);
+    }
+
+    #[test]
+    fn days_and_nights_are_no_changes_and_a_higher_week_is_one() {
+        let day = |i: u32| f64::from(50 * u32::from(i % 24 >= 8 && i % 24 < 18)) + wave(i);
+        assert_eq!(change_points(&series((0..24 * 14).map(day))), []);
+        let higher = |i: u32| day(i) + 30.0 * f64::from(u32::from(i >= 24 * 9));
+        let got = change_points(&series((0..24 * 14).map(higher)));
+        assert_eq!(got.iter().map(|c| c.at.0 / 1000).collect::<Vec<_>>(), [24 * 9], "{got:?}");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use crate::model::{Change, Timestamp};
 
 /// Standard deviations beyond which a sample is unusual.
 const UNUSUAL: f64 = 5.0;
+/// How often a usual sample may be called unusual, where there is enough history to tell.
+const RISK: f64 = 1e-4;
 /// Normal deviate from which a shift within the noise is believed.
 const SURE: f64 = 5.0;
 
@@ -23,8 +25,10 @@ pub(super) fn find(sight: &Sight<'_>) -> Option<Anomaly> {
 
 /// The longest stretch beyond what is usual, and 1 if it lies above, -1 if below.
 pub(super) fn stretch<'a>(sight: &Sight<'a>) -> (&'a [Point], f64) {
-    let margin = sight.profile.floor.max(UNUSUAL * sight.scale);
-    let stretch = |sign: f64| run::longest(sight.now, |p| sign * (p.value - sight.center) > margin);
+    let stretch = |sign: f64| {
+        let margin = sight.profile.floor.max(sight.margin(sign, UNUSUAL, RISK));
+        run::longest(sight.now, |p| sign * (p.value - sight.center) > margin)
+    };
     let (up, down) = (stretch(1.0), stretch(-1.0));
     if up.len() >= down.len() { (up, 1.0) } else { (down, -1.0) }
 }
@@ -77,6 +81,11 @@ fn within_noise(sight: &Sight<'_>) -> Option<Anomaly> {
 /// Where two constant levels explain the points best (least squares), when they explain at least six tenths of the
 /// variance and each side has a tenth of the points and five at least. The maximum of the CUSUM statistic.
 pub(super) fn best_split(points: &[Point]) -> Option<usize> {
+    best_cut(points, 0.6)
+}
+
+/// The same, when the levels explain at least this part of the variance.
+pub(super) fn best_cut(points: &[Point], explained: f64) -> Option<usize> {
     let n = points.len();
     let side = (n / 10).max(5);
     if n < 2 * side {
@@ -99,5 +108,5 @@ pub(super) fn best_split(points: &[Point]) -> Option<usize> {
             }
         }
     }
-    (variance > 0.0 && best.0 >= 0.6 * variance).then_some(best.1)
+    (variance > 0.0 && best.0 >= explained * variance).then_some(best.1)
 }

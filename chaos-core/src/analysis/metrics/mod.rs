@@ -1,8 +1,10 @@
 //! What is abnormal in one metric series. Pure: a series and two windows in, anomalies out.
 //!
-//! Each method has its own file: a lasting change of level, a steady trend, a short spike, a known limit, silence.
-//! `profile` says which differences matter for which metric; `robust` holds the statistics. A series may give at
-//! most one of level, trend and spike, and besides that saturation and silence.
+//! Each method has its own file: a lasting change of level, a steady trend, a change of variance, a stuck value, a
+//! short spike, a known limit, silence. `profile` says which differences matter for which metric, `season` what is
+//! usual at which time, `tail` how far usual samples reach; `robust` holds the statistics. A series may give at most
+//! one of level, trend, variance, flatline and spike, one alert for the whole episode, and besides that saturation and
+//! silence. `together` groups the onsets of several series.
 //!
 //! # Behavior
 //! - NaN, infinities and values beyond ±1e150 are missing samples; timestamps may come in any order, and of several
@@ -10,12 +12,20 @@
 //! - Fewer than three samples in the observed window, or a constant series, give nothing but a limit that is reached.
 //! - With fewer than three baseline samples, or without a baseline, the series is its own reference: its best split
 //!   into before and after, else its own median.
+//! - Where 200 samples or more before the window (without a baseline, in it) repeat themselves four times or more, the
+//!   series is judged by its difference from what is usual at that time of its period; what comes every night is no
+//!   anomaly, and what fails to come is one. With shorter histories nothing is assumed.
+//! - A baseline of 500 samples sets the thresholds itself, by its tail; a shorter one by its spread.
+//! - Cumulative counters are told apart before they come here (`counter`, `prometheus`): a reset is a missing sample.
 //! - Bursts shorter than a few samples are nothing, except for events that are never usual (OOM kills).
 
+pub mod counter;
 pub mod process;
 pub mod prometheus;
 
 mod changes;
+mod course;
+mod flat;
 mod level;
 mod limit;
 mod missing;
@@ -23,21 +33,26 @@ mod profile;
 mod robust;
 mod run;
 mod samples;
+mod season;
 mod spike;
 mod table;
+mod tail;
+mod together;
 mod trend;
+mod variance;
 
 use std::{ops::Range, time::Duration};
 
 use crate::model::{Change, Series, Timestamp};
 
-use self::profile::Profile;
 pub use self::{
     changes::{ChangePoint, change_points},
     profile::{has_limit, is_redundant},
-    samples::{ALERT, sample_scores},
+    samples::{ALERT, Episode, episodes, sample_scores},
     table::Table,
+    together::{Follower, Onset, Together, interval, together},
 };
+use self::{profile::Profile, season::Season};
 
 /// Values beyond are no measurements; squares of what is within stay finite.
 const LARGEST: f64 = 1e150;
@@ -49,9 +64,10 @@ const FEWEST: usize = 3;
 pub struct Anomaly {
     /// In what way.
     pub change: Change,
-    /// Typical value before, in the series' unit.
+    /// Typical value before, in the series' unit; where there is a season, at that time of it. Of a change of
+    /// variance, how wide the middle nine tenths of the samples lay.
     pub before: Option<f64>,
-    /// Typical (for a trend the last) value after.
+    /// Typical (for a trend the last) value after; of a change of variance, how wide they lie.
     pub after: f64,
     /// When it began.
     pub onset: Option<Timestamp>,
@@ -92,6 +108,10 @@ struct Sight<'a> {
     scale: f64,
     /// Seconds between samples.
     interval: f64,
+    /// Whether what is usual is known apart from what is judged, so that its tails may set the thresholds.
+    apart: bool,
+    /// Whether a season has been taken off.
+    seasonal: bool,
 }
 
 impl<'a> Sight<'a> {
@@ -101,7 +121,24 @@ impl<'a> Sight<'a> {
         let scale = robust::scale(&mut values, center);
         let mut steps: Vec<f64> = now.windows(2).map(|w| w[1].seconds_since(&w[0])).collect();
         let interval = robust::median(&mut steps).unwrap_or(1.0);
-        Self { profile: Profile::of(series, center, scale), usual, now, center, scale, interval }
+        Self {
+            profile: Profile::of(series, center, scale),
+            usual,
+            now,
+            center,
+            scale,
+            interval,
+            apart: false,
+            seasonal: false,
+        }
+    }
+
+    /// How far above the middle (below for a `sign` of -1) a sample is unusual: as often as `risk` where there is
+    /// enough history to tell, else so many `spreads`.
+    fn margin(&self, sign: f64, spreads: f64, risk: f64) -> f64 {
+        let away = |p: &Point| sign * (p.value - self.center);
+        let tail = self.apart.then(|| tail::exceeded_by(&mut self.usual.iter().map(away).collect::<Vec<_>>(), risk));
+        tail.flatten().unwrap_or(spreads * self.scale)
     }
 
     fn before(&self) -> Option<f64> {
@@ -127,41 +164,74 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
     if now.len() < FEWEST {
         return found;
     }
-    match usual {
-        Some(usual) => {
-            let sight = Sight::new(series, usual, now);
-            found.extend(trend::find(&sight).or_else(|| level::find(&sight)).or_else(|| spike::find(&sight)));
-            found.extend(limit::find(&sight));
-        }
-        None => {
-            found.extend(by_itself(series, now));
-            found.extend(limit::find(&Sight::new(series, &[], now)));
-        }
-    }
+    let history = &points[..points.partition_point(|p| p.at < observed.start.0)];
+    let season = Season::of(usual.map_or(now, |_| history));
+    found.extend(flat::find(usual, now).or_else(|| match (&season, usual) {
+        (Some(season), usual) => off_season(series, season, usual.map(|_| history), now),
+        (None, Some(usual)) => compared(&Sight { apart: true, ..Sight::new(series, usual, now) }),
+        (None, None) => by_itself(series, now, false),
+    }));
+    found.extend(limit::find(&Sight::new(series, usual.unwrap_or_default(), now)));
     found
 }
 
+/// A trend, a level, a change of variance or a moment, compared with what is usual.
+fn compared(sight: &Sight<'_>) -> Option<Anomaly> {
+    let level = || level::find(sight).or_else(|| variance::find(sight));
+    trend::find(sight).or_else(level).or_else(|| spike::find(sight))
+}
+
+/// What is left when the season is taken off, told in the values as they were measured.
+fn off_season(series: &Series, season: &Season, history: Option<&[Point]>, now: &[Point]) -> Option<Anomaly> {
+    let mut values: Vec<f64> = history.unwrap_or(now).iter().map(|p| p.value).collect();
+    let center = robust::median(&mut values)?;
+    let left = season.without(now, center);
+    let found = match history {
+        Some(history) => {
+            let usual = season.without(history, center);
+            compared(&Sight { apart: true, seasonal: true, ..Sight::new(series, &usual, &left) })
+        }
+        None => by_itself(series, &left, true),
+    }?;
+    if matches!(found.change, Change::VarianceUp | Change::VarianceDown) {
+        return Some(found);
+    }
+    let measured = |at: &Point| now.binary_search_by_key(&at.at, |p| p.at).ok().map(|i| now[i]);
+    let shown: Vec<Point> = left.iter().filter(|p| found.rows.contains(&p.row)).filter_map(measured).collect();
+    let mut usual: Vec<f64> = shown.iter().map(|p| season.usual_at(p.at)).collect();
+    let mut seen: Vec<f64> = shown.iter().map(|p| p.value).collect();
+    let after = match found.change {
+        Change::TrendUp | Change::TrendDown => seen.last().copied(),
+        _ => robust::median(&mut seen),
+    };
+    Some(Anomaly { before: robust::median(&mut usual), after: after.unwrap_or(found.after), ..found })
+}
+
 /// Without a baseline: a trend over the window, a change at the best split, or what stands out from the whole.
-fn by_itself(series: &Series, now: &[Point]) -> Option<Anomaly> {
-    let bare = Sight::new(series, &[], now);
-    if let Some(found) = trend::find(&bare) {
+fn by_itself(series: &Series, now: &[Point], seasonal: bool) -> Option<Anomaly> {
+    let sight = |usual, now| Sight { seasonal, ..Sight::new(series, usual, now) };
+    if let Some(found) = trend::find(&sight(&[], now)) {
         return Some(found);
     }
     if let Some(cut) = level::best_split(now) {
         let (before, after) = now.split_at(cut);
-        if let Some(found) = level::find(&Sight::new(series, before, after)) {
+        if let Some(found) = level::find(&sight(before, after)) {
             return Some(found);
         }
     }
     // What stands out from the bulk is left out of what is usual, so that it can't hide itself.
-    let mut whole = Sight::new(series, now, now);
+    let mut whole = sight(now, now);
     let mut values: Vec<f64> = now.iter().map(|p| p.value).collect();
     whole.scale = robust::deviation(&mut values, whole.center);
     let (run, _) = level::stretch(&whole);
     let span = run.first().map_or(i64::MAX, |p| p.at)..=run.last().map_or(i64::MIN, |p| p.at);
     let usual: Vec<Point> = now.iter().filter(|p| !span.contains(&p.at)).copied().collect();
-    let sight = Sight::new(series, &usual, now);
-    level::find(&sight).or_else(|| spike::find(&sight))
+    let rest = sight(&usual, now);
+    let swings = || {
+        let (before, after) = now.split_at(variance::split(now)?);
+        variance::find(&sight(before, after))
+    };
+    level::find(&rest).or_else(swings).or_else(|| spike::find(&rest))
 }
 
 /// The finite samples in order of time, one for each time.
@@ -194,3 +264,6 @@ fn score(difference: f64, notable: f64) -> f64 {
 #[cfg(test)]
 #[allow(clippy::print_stdout)] // shown on failure, or asked for
 mod tests;
+
+#[cfg(test)]
+mod history_tests;

@@ -8,6 +8,8 @@ use crate::model::{Change, Timestamp};
 const MOMENT: f64 = 0.4;
 /// Standard deviations beyond which a moment is worth mentioning.
 const FAR: f64 = 10.0;
+/// How often a usual sample may be so far, where there is enough history to tell.
+const RISK: f64 = 1e-5;
 /// Samples that are no longer a burst; fewer do where one sample stands for a minute or more.
 const FEWEST: usize = 3;
 
@@ -19,8 +21,10 @@ pub(super) fn find(sight: &Sight<'_>) -> Option<Anomaly> {
     if sight.usual.is_empty() {
         return None;
     }
-    let margin = sight.profile.notable.max(FAR * sight.scale);
-    let stretch = |sign: f64| run::longest(sight.now, |p| sign * (p.value - sight.center) > margin);
+    let stretch = |sign: f64| {
+        let margin = sight.profile.notable.max(sight.margin(sign, FAR, RISK));
+        run::longest(sight.now, |p| sign * (p.value - sight.center) > margin)
+    };
     let (up, down) = (stretch(1.0), stretch(-1.0));
     let (run, sign) = if up.len() >= down.len() { (up, 1.0) } else { (down, -1.0) };
     if run.len() < if sight.interval >= 60.0 { 1 } else { FEWEST } {
@@ -33,7 +37,9 @@ pub(super) fn find(sight: &Sight<'_>) -> Option<Anomaly> {
         after: peak.value,
         onset: run.first().map(|p| Timestamp::from_millis(p.at)),
         rows: rows(run),
-        score: MOMENT * score(sign * (peak.value - sight.center), sight.profile.notable),
+        // What differs from every period before for several samples is more than a moment.
+        score: if sight.seasonal && run.len() >= FEWEST { 1.0 } else { MOMENT }
+            * score(sign * (peak.value - sight.center), sight.profile.notable),
         slope: None,
         exhausted_after: None,
     })

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use chaos_core::{
-    analysis::metrics::{ALERT, Anomaly, ChangePoint, change_points, detect, sample_scores},
+    analysis::metrics::{ALERT, Anomaly, ChangePoint, Episode, change_points, detect, episodes, sample_scores},
     chart::{self, area, human, visible},
     error::Error,
     model::{Change, Series, Timestamp},
@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     input::Input,
     series::{Column, full_name, read},
+    together::{Begun, joint, shown as shown_together},
 };
 use crate::{
     cli::AnalyzeMetricsArgs,
@@ -57,11 +58,13 @@ struct Told {
     exhausted_after_s: Option<f64>,
 }
 
-/// A sample whose score is an alert.
+/// The strongest sample of what is an alert.
 #[derive(Serialize)]
 struct Unusual {
     /// As it is written.
     timestamp: String,
+    /// Where it begins, as it is written.
+    since: String,
     at: Option<Timestamp>,
     value: f64,
     score: f64,
@@ -84,16 +87,45 @@ pub(super) fn metrics(args: &AnalyzeMetricsArgs) -> Result<Exit, Failure> {
         draw(dir, &columns, &mut all)?;
     }
     if args.json {
-        output::print_json(&serde_json::json!({ "series": all }))?;
+        output::print_json(&serde_json::json!({ "series": all, "changed_together": joint(&begun(&columns, &all)) }))?;
     } else {
-        output::print(&shown(&columns, &all))?;
+        output::print(&(shown(&columns, &all) + &shown_together(&joint(&begun(&columns, &all)))))?;
     }
     Ok(Exit::Ok)
 }
 
+fn samples(column: &Column) -> (Vec<Option<i64>>, Vec<f64>) {
+    (column.rows.iter().map(|(_, at, _)| *at).collect(), column.judged.clone())
+}
+
+/// All changes with the time at which they began.
+fn begun<'a>(columns: &'a [Column], all: &[Analysis<'_>]) -> Vec<Begun<'a>> {
+    let of = |(column, analysis): (&'a Column, &Analysis<'_>)| {
+        let anomalies = analysis.anomalies.iter().filter_map(|a| Some((a.change, a.onset?)));
+        let level = |c: &ChangePoint| if c.after > c.before { Change::LevelUp } else { Change::LevelDown };
+        let levels = analysis.change_points.iter().map(|c| (level(c), c.at));
+        let begun = |(change, at)| Begun { name: full_name(&column.series), series: &column.series, change, at };
+        anomalies.chain(levels).map(begun).collect::<Vec<_>>()
+    };
+    columns.iter().zip(all).flat_map(of).collect()
+}
+
 fn scores(column: &Column) -> Vec<f64> {
-    let (at, values): (Vec<_>, Vec<_>) = column.rows.iter().map(|(_, at, value)| (*at, *value)).unzip();
+    let (at, values) = samples(column);
     sample_scores(&at, &values)
+}
+
+/// The alerts, in the order of their rows.
+fn unusual(column: &Column) -> Vec<Unusual> {
+    let (at, values) = samples(column);
+    let mut all: Vec<_> = episodes(&at, &values).into_iter().filter(|e| e.score >= ALERT).collect();
+    all.sort_by_key(|e| e.peak);
+    let told = |e: Episode| {
+        let (timestamp, at, _) = column.rows[e.peak].clone();
+        let value = column.judged[e.peak];
+        Unusual { timestamp, since: column.rows[e.from].0.clone(), at: at.map(Timestamp), value, score: e.score }
+    };
+    all.into_iter().map(told).collect()
 }
 
 fn per_sample(columns: &[Column]) -> Result<(), Failure> {
@@ -117,7 +149,6 @@ fn analysis(column: &Column, limit: Option<f64>) -> Analysis<'_> {
     let missing = column.rows.iter().filter(|(_, at, v)| at.is_none() || !v.is_finite()).count();
     let span = span(series);
     let anomalies = span.as_ref().map(|s| detect(series, None, s)).unwrap_or_default();
-    let rows = column.rows.iter().zip(scores(column)).filter(|(_, score)| *score >= ALERT);
     Analysis {
         name: &series.name,
         unit: &series.unit,
@@ -127,9 +158,7 @@ fn analysis(column: &Column, limit: Option<f64>) -> Analysis<'_> {
         span,
         change_points: change_points(series),
         anomalies: anomalies.iter().map(|a| told(a, limit)).collect(),
-        unusual: rows
-            .map(|((t, at, v), score)| Unusual { timestamp: t.clone(), at: at.map(Timestamp), value: *v, score })
-            .collect(),
+        unusual: unusual(column),
         chart: None,
     }
 }
@@ -250,7 +279,7 @@ fn one(series: &Series, a: &Analysis<'_>) -> String {
     text + "\n"
 }
 
-fn words(change: Change) -> &'static str {
+pub(super) fn words(change: Change) -> &'static str {
     match change {
         Change::LevelUp => "higher",
         Change::LevelDown => "lower",
@@ -260,11 +289,14 @@ fn words(change: Change) -> &'static str {
         Change::TrendDown => "shrinking",
         Change::Saturated => "at its limit",
         Change::Missing => "no longer reported",
+        Change::VarianceUp => "swings more",
+        Change::VarianceDown => "swings less",
+        Change::Flatline => "stands still",
         _ => "changed",
     }
 }
 
-fn lasting(time: Duration) -> String {
+pub(super) fn lasting(time: Duration) -> String {
     match time.as_secs() {
         s if s < 120 => format!("{s} s"),
         s if s < 7200 => format!("{} min", s / 60),

@@ -4,6 +4,7 @@ mod input;
 mod logs;
 mod metrics;
 mod series;
+mod together;
 
 use crate::{
     cli::Analyze,

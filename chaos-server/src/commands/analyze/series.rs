@@ -1,7 +1,11 @@
 //! A file of metrics as series, told by its content: CSV, our JSON, or Prometheus text. Owns how a row of the input
 //! keeps its place.
 
-use chaos_core::{agents::parse_metrics_file, analysis::metrics::Table, model::Series};
+use chaos_core::{
+    agents::parse_metrics_file,
+    analysis::metrics::{Table, counter},
+    model::Series,
+};
 
 use super::input::Input;
 use crate::exit::Failure;
@@ -14,6 +18,8 @@ pub(super) struct Column {
     pub(super) series: Series,
     /// Each row's time as it is written, in milliseconds since the epoch, and its value.
     pub(super) rows: Vec<(String, Option<i64>, f64)>,
+    /// What is judged of each row: its value, or the growth per second of a counter.
+    pub(super) judged: Vec<f64>,
 }
 
 /// Reads all series of a file.
@@ -52,12 +58,23 @@ fn of_table(table: &Table) -> Vec<Column> {
         let written = table.written.iter().zip(&table.at).zip(values);
         written.map(|((text, at), value)| (text.clone(), *at, *value)).collect()
     };
-    table.series().into_iter().zip(&table.columns).map(|(series, v)| Column { series, rows: rows(v) }).collect()
+    let column = |(mut series, values): (Series, &Vec<f64>)| {
+        if !counter::is_counter(&series.name) {
+            return Column { series, rows: rows(values), judged: values.clone() };
+        }
+        let judged = counter::growth(&table.at, values);
+        let timed = table.at.iter().zip(&judged).filter(|(at, _)| at.is_some());
+        series.values = timed.map(|(_, rate)| *rate).collect();
+        series.unit = "/s".to_owned();
+        Column { series, rows: rows(values), judged }
+    };
+    table.series().into_iter().zip(&table.columns).map(column).collect()
 }
 
 fn of_series(series: Series) -> Column {
     let rows = series.at.iter().zip(&series.values).map(|(at, v)| (at.to_string(), Some(*at), *v)).collect();
-    Column { series, rows }
+    let judged = series.values.clone();
+    Column { series, rows, judged }
 }
 
 /// The series' name with its attributes.
