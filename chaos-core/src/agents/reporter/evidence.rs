@@ -151,16 +151,21 @@ fn detail(doc: &mut Doc, story: &Story<'_>, id: Id<Finding>, f: &Finding) {
 /// Metrics that changed when a log finding began, where that is not likely by chance.
 fn began_with(story: &Story<'_>, id: Id<Finding>) -> Vec<String> {
     let pairs = story.together.iter().filter(|p| p.log == id && p.by_chance < LIKELY);
-    let told = pairs.take(MOST_TOGETHER).map(|pair| {
-        let link = story.finding_link(pair.metric);
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for pair in pairs.take(MOST_TOGETHER) {
         let span = words::duration(Duration::from_millis(pair.lag_ms.unsigned_abs()));
-        match pair.first() {
-            None => format!("together with {link}"),
-            Some(first) if first == pair.metric => format!("{span} after {link}"),
-            Some(_) => format!("{span} before {link}"),
+        let how = match pair.first() {
+            None => "together with".to_owned(),
+            Some(first) if first == pair.metric => format!("{span} after"),
+            Some(_) => format!("{span} before"),
+        };
+        let link = story.finding_link(pair.metric);
+        match told.last_mut().filter(|(last, _)| *last == how) {
+            Some((_, links)) => links.push(link),
+            None => told.push((how, vec![link])),
         }
-    });
-    told.collect()
+    }
+    told.into_iter().map(|(how, links)| format!("{how} {}", words::list(&links))).collect()
 }
 
 fn about(e: &Entity) -> String {

@@ -4,7 +4,7 @@
 
 use super::{
     component::component,
-    header::{self, Frame, Header, host_and_tag},
+    header::{self, Frame, Header, host_and_tag, level_near_start},
     stamp::Form,
 };
 
@@ -19,6 +19,9 @@ pub(super) fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
         && let Some(found) = behind(line, frame).or_else(|| counted(line, frame))
     {
         read = found;
+        if read.level.is_none() {
+            read.level = level_near_start(&read.message).map(|(level, ..)| level);
+        }
     }
     read
 }
@@ -72,6 +75,12 @@ mod tests {
     fn a_time_is_found_behind_other_fields() {
         for (line, level, unit, message) in [
             ("11-24 08:15:30.250  1702  2395 W Power: low 5", Level::Warning, Some("Power"), "low 5"),
+            (
+                "- 1795508130 2026.11.24 n5 Nov 24 08:15:30 n5/n5 ntpd[7]: warning: low 5",
+                Level::Warning,
+                Some("ntpd"),
+                "warning: low 5",
+            ),
             ("1795508130.250 120 INFO a.b: done 5", Level::Info, Some("a.b"), "done 5"),
             ("app.log 2026-11-24 08:15:30.250 25 INFO a.b.c [req-1 - -] done 5", Level::Info, Some("a.b.c"), "done 5"),
             ("179 rack 2026-11-24-08.15.30.250000 rack RAS KERNEL FATAL gone 5", Level::Critical, None, "gone 5"),
