@@ -104,6 +104,11 @@ fn program(before: &str) -> Option<&str> {
 
 /// `[thread] logger - message`, `logger: message`, `module.name [request 1 - -] message`: the logger, and the message.
 fn context(rest: &str) -> (Option<&str>, &str) {
+    // Spring Boot: `12 --- [thread] logger : message`.
+    let rest = match rest.split_once(" --- ") {
+        Some((pid, after)) if is_number(pid) => after,
+        _ => rest,
+    };
     let (inside, named) = match bracket(rest) {
         Some((inside, after)) => (Some(inside), after.trim_start()),
         None => (None, rest),
@@ -117,7 +122,8 @@ fn context(rest: &str) -> (Option<&str>, &str) {
     if !is_logger(name) {
         return (None, rest);
     }
-    if let Some(message) = after.strip_prefix(": ").or_else(|| after.trim_start().strip_prefix("- ")) {
+    let after_space = || after.trim_start().strip_prefix("- ").or_else(|| after.trim_start().strip_prefix(": "));
+    if let Some(message) = after.strip_prefix(": ").or_else(after_space) {
         return (Some(name), message.trim_start());
     }
     match bracket(after.trim_start()) {
@@ -174,6 +180,7 @@ mod tests {
                 None,
                 "Time out 5",
             ),
+            ("WARN 1 --- [nio-8080-exec-1] c.e.demo.Api   : slow 5", l(Level::Warning), "c.e.demo.Api", None, "slow 5"),
             ("1702  2395 D Power: low 5", l(Level::Debug), "Power", Some(1702), "low 5"),
             ("25746 INFO nova.api [req-1 - -] done 5", l(Level::Info), "nova.api", Some(25746), "done 5"),
             ("Info                  CBS    Loaded stack v6", l(Level::Info), "CBS", None, "Loaded stack v6"),

@@ -16,7 +16,7 @@ const WORDS: usize = 6;
 pub(super) fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
     let mut read = header::parse(line, frame);
     if read.at.is_none()
-        && let Some(found) = behind(line, frame).or_else(|| counted(line, frame))
+        && let Some(found) = behind(line, frame).or_else(|| counted(line, frame)).or_else(|| time_of_day(line, frame))
     {
         read = found;
         if read.level.is_none() {
@@ -30,14 +30,25 @@ pub(super) fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
 fn behind<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     let mut at = 0;
     let (mut fields, mut words) = (0, 0);
+    let mut epoch = None;
     for _ in 0..WORDS {
         let rest = line.get(at..)?;
-        if let Some((form, time, after)) = header::time(rest, &[Form::Iso, Form::Dotted, Form::Bsd], frame) {
+        if let Some((form, time, after)) =
+            header::time(rest, &[Form::Iso, Form::Dotted, Form::DayFirst, Form::Bsd], frame)
+        {
             let header = match form {
                 Form::Bsd => host_and_tag(after.trim_start()),
                 _ => component(after),
             };
-            return (fields > 0 && fields >= words).then(|| header.timed(form, time, rest));
+            // A time without a year is told better by seconds since the epoch before it.
+            let header = match epoch.filter(|_| form == Form::Bsd) {
+                Some((epoch, at, from)) => Header { also: Some((form, rest)), ..header.timed(epoch, at, from) },
+                None => header.timed(form, time, rest),
+            };
+            return (fields > 0 && fields >= words).then_some(header);
+        }
+        if let Some((form, time, _)) = header::time(rest, &[Form::Epoch], frame) {
+            epoch = epoch.or(Some((form, time, rest)));
         }
         let end = rest.find(' ').filter(|n| at + n < NEAR)?;
         *(if is_field(&rest[..end]) { &mut fields } else { &mut words }) += 1;
@@ -52,6 +63,13 @@ fn counted<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     let header = component(rest.trim_start_matches([',', '|', ';', ']', ' ']));
     let is_time = line[..line.len() - rest.len()].contains('.') || header.level.is_some();
     is_time.then(|| header.timed(form, at, line))
+}
+
+/// A time of day, where a level follows it.
+fn time_of_day<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
+    let (form, at, rest) = header::time(line, &[Form::Clock], frame)?;
+    let header = component(rest.trim_start_matches([',', '|', ']', ' ']));
+    header.level.is_some().then(|| header.timed(form, at, line))
 }
 
 /// A word that is no word of a sentence.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{component::component, cursor::Cursor, json, stamp::Form};
+use super::{component::component, cursor::Cursor, json, logfmt, stamp::Form};
 use crate::model::{Level, Timestamp};
 
 /// What a record says about itself.
@@ -23,6 +23,8 @@ pub struct Header<'a> {
     pub ignore: bool,
     /// How its time is written, and the line from there on.
     pub(super) stamp: Option<(Form, &'a str)>,
+    /// Another time that it has, which only says where the header ends.
+    pub(super) also: Option<(Form, &'a str)>,
     /// Where the process stands in the line.
     pub(super) process: Option<&'a str>,
 }
@@ -66,7 +68,10 @@ pub fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
         Some(b'<') => priority(line, frame),
         Some(b'[') => bracketed(line, frame),
         Some(b'0'..=b'9') => dated(line, frame).or_else(|| kmsg(line, frame)).or_else(|| access(line, frame)),
-        Some(b'A'..=b'Z') => bsd(line, frame).or_else(|| klog(line, frame)).or_else(|| python(line)),
+        Some(b'A'..=b'Z') => {
+            bsd(line, frame).or_else(|| klog(line, frame)).or_else(|| python(line)).or_else(|| half_day(line, frame))
+        }
+        Some(b'a'..=b'z') => logfmt::parse(line, frame).or_else(|| audit(line, frame)),
         Some(b' ') => kmsg_extra(line),
         _ => None,
     };
@@ -288,6 +293,20 @@ fn dated<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     Some(component(rest.trim_start_matches([' ', '\t', '|', ':', '-', ']', ','])).timed(form, at, line))
 }
 
+/// `Nov 24, 2026 8:15:30 AM org.example.App start`.
+fn half_day<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
+    let (form, at, rest) = time(line, &[Form::HalfDay], frame)?;
+    Some(component(rest).timed(form, at, line))
+}
+
+/// `type=SYSCALL msg=audit(1795508130.250:123): arch=…`, as the Linux audit daemon writes.
+fn audit<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
+    let (kind, rest) = line.strip_prefix("type=")?.split_once(" msg=audit(")?;
+    let (form, at, after) = time(rest, &[Form::Epoch], frame)?;
+    let (_, message) = after.split_once("): ")?;
+    Some(Header { unit: Some(kind.into()), message: message.into(), ..Header::default() }.timed(form, at, rest))
+}
+
 /// An access log in the common or combined format; the status gives the level.
 fn access<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
     let open = memchr::memmem::find(line.as_bytes().get(..line.len().min(200))?, b" [")?;
@@ -308,7 +327,7 @@ fn klog<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
         b'F' => Level::Critical,
         _ => return None,
     };
-    let (form, at, rest) = time(&line[1..], &[Form::Glog], frame)?;
+    let (form, at, rest) = time(&line[1..], &[Form::Glog, Form::Packed], frame)?;
     let (place, message) = rest.split_once("] ")?;
     let header = Header { level: Some(level), message: message.into(), ..Header::default() };
     Some(header.from(place.split_whitespace().next()).timed(form, at, &line[1..]))

@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
             "level" | "severity" | "lvl" | "levelname" | "log.level" => self.level = value.level().or(self.level),
             "msg" | "message" | "log" if self.message.is_none() => self.message = value.text(),
             "error" | "err" | "exception" => self.error = value.text(),
-            "logger" | "service" | "component" | "name" if self.unit.is_none() => self.unit = value.text(),
+            "logger" | "service" | "component" | "name" | "target" if self.unit.is_none() => self.unit = value.text(),
             _ => {}
         }
     }
@@ -110,6 +110,60 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Scalar::Text(key)) = map.next_key_seed(Seed)? {
+            // Rust's `tracing` puts the message and what belongs to it into an object.
+            if key == "fields" {
+                map.next_value_seed(Inner(self.0))?;
+                continue;
+            }
+            let value = map.next_value_seed(Seed)?;
+            self.0.set(&key, value);
+        }
+        Ok(())
+    }
+}
+
+/// An object whose fields count as the record's, or anything else, which says nothing.
+struct Inner<'f, 'a>(&'f mut Fields<'a>);
+
+impl<'a> DeserializeSeed<'a> for Inner<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, d: D) -> Result<(), D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Inner<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {

@@ -17,6 +17,7 @@ mod join;
 mod json;
 mod keep;
 mod lines;
+mod logfmt;
 mod mask;
 mod miner;
 mod pattern;

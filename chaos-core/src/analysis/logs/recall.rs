@@ -1,5 +1,6 @@
 //! Remembers how lines of one shape are read: where their time, level, program and message stand, and which pattern
-//! they are of. What is recalled is what reading anew would give.
+//! they are of. What is recalled is what reading anew would give, but where a line has several times of which one is
+//! none (a 31st of November): that may be read as if it were one.
 
 use std::borrow::Cow;
 
@@ -21,6 +22,8 @@ type Place = (u16, u16);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     time: Option<(Form, u16)>,
+    /// Another time, which has to be one too.
+    also: Option<(Form, u16)>,
     level: Option<Level>,
     unit: Option<Place>,
     pid: Option<Place>,
@@ -84,7 +87,7 @@ impl Reading {
         let reading = Self::places(line, read)?;
         let other = other_digits(line)?;
         let again = Self::places(&other, &deep::parse(&other, frame))?;
-        let same = reading.time == again.time
+        let same = (reading.time, reading.also) == (again.time, again.also)
             && (reading.level, reading.unit, reading.message) == (again.level, again.unit, again.message)
             && reading.pid == again.pid;
         same.then_some(reading)
@@ -113,11 +116,12 @@ impl Reading {
             Some(_) => Some(place(read.process?)?),
             None => None,
         };
-        let time = match read.stamp {
-            Some((form, text)) => Some((form, start(text)?)),
-            None => None,
+        let stamp = |stamp: Option<(Form, &str)>| match stamp {
+            Some((form, text)) => Some(Some((form, start(text)?))),
+            None => Some(None),
         };
-        Some(Self { time, level: read.level, unit, pid, message })
+        let (time, also) = (stamp(read.stamp)?, stamp(read.also)?);
+        Some(Self { time, also, level: read.level, unit, pid, message })
     }
 
     /// The header of another line of the shape; `None` when that has numbers that can't be read so.
@@ -136,10 +140,18 @@ impl Reading {
         if header.pid.is_some() != pid.is_some() {
             return None;
         }
+        let read = |(form, at): (Form, u16)| {
+            let text = line.get(usize::from(at)..)?;
+            Some((form, form.read(text.as_bytes(), frame)?.0, text))
+        };
+        let header = match self.also {
+            Some(stamp) => Header { also: read(stamp).map(|(form, _, text)| Some((form, text)))?, ..header },
+            None => header,
+        };
         Some(match self.time {
-            Some((form, at)) => {
-                let text = line.get(usize::from(at)..)?;
-                header.timed(form, form.read(text.as_bytes(), frame)?.0, text)
+            Some(stamp) => {
+                let (form, at, text) = read(stamp)?;
+                header.timed(form, at, text)
             }
             None => header,
         })
@@ -165,20 +177,30 @@ mod tests {
         model::Timestamp,
     };
 
-    const PARTS: [&str; 40] = [
-        "2026-11-24T08:15:30.250Z ",
-        "2026-11-24 08:15:30,250 ",
-        "Nov 24 08:15:30 ",
-        "[Tue Nov 24 08:15:30 2026] ",
-        "[   12.345678] ",
-        "24/Nov/2026:08:15:30 +0000",
-        "11-24 08:15:30.250  17  23 ",
-        "E1124 08:15:30.250000   12 a.go:3] ",
-        "261124 081530 ",
-        "26/11/24 08:15:30 ",
-        "20261124-08:15:30:250|",
-        "1795508130 2026.11.24 ",
-        "2026-11-24-08.15.30.250000 ",
+    /// Times, each with another of its form.
+    const TIMES: [(&str, &str); 19] = [
+        ("2026-11-24T08:15:30.250Z ", "2025-01-31T23:59:59.999Z "),
+        ("2026-11-24 08:15:30,250 ", "2024-02-29 00:00:00,000 "),
+        ("Nov 24 08:15:30 ", "Nov 30 23:59:59 "),
+        ("[Tue Nov 24 08:15:30 2026] ", "[Tue Nov 17 18:05:31 2026] "),
+        ("[   12.345678] ", "[   99.000001] "),
+        ("24/Nov/2026:08:15:30 +0000", "01/Nov/2025:18:25:39 +0000"),
+        ("11-24 08:15:30.250  17  23 ", "01-31 23:59:59.999  99  10 "),
+        ("E1124 08:15:30.250000   12 a.go:3] ", "E0131 23:59:59.999999   99 a.go:7] "),
+        ("I20261124 08:15:30.250000 12 a.cc:3] ", "I20250131 23:59:59.999999 99 a.cc:7] "),
+        ("261124 081530 ", "250131 235959 "),
+        ("26/11/24 08:15:30 ", "25/01/31 23:59:59 "),
+        ("20261124-08:15:30:250|", "20250131-23:59:59:999|"),
+        ("1795508130 2026.11.24 ", "1663123456 2022.09.14 "),
+        ("2026-11-24-08.15.30.250000 ", "2025-01-31-23.59.59.999999 "),
+        ("time=2026-11-24T08:15:30Z ", "time=2025-01-31T23:59:59Z "),
+        ("08:15:30.250 ", "03:59:59.999 "),
+        ("type=A msg=audit(1795508130.250:5): ", "type=A msg=audit(1663123456.999:7): "),
+        ("Nov 24, 2026 8:15:30 AM ", "Nov 17, 2025 3:59:59 AM "),
+        ("1795508130.250 ", "1663123456.999 "),
+    ];
+
+    const PARTS: [&str; 30] = [
         "[",
         "] ",
         "host ",
@@ -206,6 +228,9 @@ mod tests {
         "x_1 ",
         "12 ms ",
         "é5 ",
+        "msg=\"a 5\" ",
+        "1 --- [nio-1] a.B : ",
+        "12#13: ",
     ];
 
     fn masked(text: &str) -> String {
@@ -217,13 +242,22 @@ mod tests {
     proptest! {
         #[test]
         fn recalling_gives_what_reading_gives(
-            parts in prop::collection::vec(prop::sample::select(PARTS.to_vec()), 1..7), digits in prop::collection::vec(0u8..10, 64), keep in 0usize..40,
+            parts in prop::collection::vec(0..TIMES.len() + PARTS.len(), 1..7), digits in prop::collection::vec(0u8..10, 64),
         ) {
-            let line = parts.concat();
             let mut next = digits.iter().cycle();
-            let other: String = line.chars().enumerate().map(|(i, c)| {
-                if c.is_ascii_digit() && i >= keep { char::from(b'0' + next.next().unwrap_or(&0)) } else { c }
-            }).collect();
+            let (mut line, mut other) = (String::new(), String::new());
+            for part in parts {
+                let (one, two) = match TIMES.get(part) {
+                    Some((one, two)) => (*one, (*two).to_owned()),
+                    None => {
+                        let one = PARTS[part - TIMES.len()];
+                        let digit = |c: char| if c.is_ascii_digit() { char::from(b'0' + next.next().unwrap_or(&0)) } else { c };
+                        (one, one.chars().map(digit).collect())
+                    }
+                };
+                line.push_str(one);
+                other.push_str(&two);
+            }
             let frame = Frame { reference: Timestamp::parse("2026-11-24T12:00:00Z").unwrap(), boot: Some(Timestamp(0)) };
             let read = deep::parse(&line, &frame);
             if shape(line.as_bytes()) == shape(other.as_bytes())

@@ -32,6 +32,10 @@ pub(super) enum Form {
     Packed,
     /// `24 Nov 2026 08:15:30.250`
     DayFirst,
+    /// `Nov 24, 2026 8:15:30 AM`
+    HalfDay,
+    /// `08:15:30.250`, a time of day
+    Clock,
     /// `1795508130`, `1795508130.250`, or in milli-, micro- or nanoseconds
     Epoch,
     /// `   12.345678]`, seconds since boot
@@ -54,6 +58,8 @@ impl Form {
             Self::ShortYear => short_year(text),
             Self::Packed => packed(text),
             Self::DayFirst => day_first(text),
+            Self::HalfDay => half_day(text),
+            Self::Clock => clock(text, frame.reference),
             Self::Epoch => seconds(text),
             Self::SinceBoot => {
                 let (millis, rest) = since_boot(text)?;
@@ -186,6 +192,35 @@ fn day_first(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     Some((Timestamp::from_millis(days(year, month, day)? * DAY + clock), c.0))
 }
 
+/// As `java.util.logging` writes.
+fn half_day(text: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let month = c.month()?;
+    c.byte(b' ')?;
+    let day = c.number()?;
+    c.byte(b',')?;
+    c.byte(b' ')?;
+    let year = c.digits(4)?;
+    c.byte(b' ')?;
+    let clock = c.clock_loosely()?;
+    c.byte(b' ')?;
+    let afternoon = match c.0 {
+        [b'A', b'M', ..] => 0,
+        [b'P', b'M', ..] => DAY / 2,
+        _ => return None,
+    };
+    Some((Timestamp::from_millis(days(year, month, day)? * DAY + clock % (DAY / 2) + afternoon), &c.0[2..]))
+}
+
+/// On the last day that does not put it more than an hour after `reference`.
+fn clock(text: &[u8], reference: Timestamp) -> Option<(Timestamp, &[u8])> {
+    let mut c = Cursor(text);
+    let clock = c.clock()?;
+    let today = reference.0.div_euclid(DAY) * DAY + clock;
+    let late = today > reference.0.saturating_add(DAY / 24);
+    Some((Timestamp::from_millis(today - DAY * i64::from(late)), c.0))
+}
+
 /// A number that was seconds, or a fraction of them, since the epoch in the years 2001 to 2128.
 fn seconds(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     let mut c = Cursor(text);
@@ -204,7 +239,7 @@ fn seconds(text: &[u8]) -> Option<(Timestamp, &[u8])> {
         c.0 = &c.0[1..];
         millis += c.fraction()?;
     }
-    let ends = matches!(c.0.first(), None | Some(b' ' | b',' | b'|' | b']' | b'\t' | b';'));
+    let ends = matches!(c.0.first(), None | Some(b' ' | b',' | b'|' | b']' | b'\t' | b';' | b':' | b'"'));
     ((1_000_000_000_000..5_000_000_000_000).contains(&millis) && ends).then(|| (Timestamp::from_millis(millis), c.0))
 }
 
@@ -303,6 +338,8 @@ mod tests {
             (Form::Packed, "20261124-08:15:30:250 rest", 250),
             (Form::Packed, "20261124T8:15:30 rest", 0),
             (Form::DayFirst, "24 Nov 2026 08:15:30.250 rest", 250),
+            (Form::HalfDay, "Nov 24, 2026 8:15:30 AM rest", 0),
+            (Form::Clock, "08:15:30.250 rest", 250),
             (Form::Epoch, "1795508130 rest", 0),
             (Form::Epoch, "1795508130.25 rest", 250),
             (Form::Epoch, "1795508130250 rest", 250),
@@ -312,6 +349,7 @@ mod tests {
             assert_eq!(form.read(text.as_bytes(), &frame), Some((want, &b" rest"[..])), "{text}");
         }
         for (form, text) in [
+            (Form::HalfDay, "Nov 24, 2026 8:15:30 XM"),
             (Form::Digits, "261124 0815301"),
             (Form::Digits, "261324 081530"),
             (Form::Epoch, "179550813"),
@@ -321,6 +359,17 @@ mod tests {
         ] {
             assert_eq!(form.read(text.as_bytes(), &frame), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_of_day_is_of_the_last_day_that_fits() {
+        let frame = Frame { reference: at("2026-11-24T00:10:00Z"), boot: None };
+        let read = |text: &str| Form::Clock.read(text.as_bytes(), &frame).map(|(t, _)| t.to_string());
+        assert_eq!(read("00:05:00 x").as_deref(), Some("2026-11-24T00:05:00.000Z"));
+        assert_eq!(read("23:59:59 x").as_deref(), Some("2026-11-23T23:59:59.000Z"));
+        let noon = |text: &str| half_day(text.as_bytes()).map(|(t, _)| t.time_of_day());
+        assert_eq!(noon("Nov 24, 2026 12:00:01 PM").as_deref(), Some("12:00:01"));
+        assert_eq!(noon("Nov 24, 2026 12:00:01 AM").as_deref(), Some("00:00:01"));
     }
 
     #[test]

@@ -146,6 +146,25 @@ fn application_formats_are_read() {
         Some(4),
         "x",
     );
+    check(
+        r#"{"timestamp":"2026-11-24T08:15:30.25Z","level":"ERROR","fields":{"message":"oh no","n":5},"target":"a::b"}"#,
+        "08:15:30.250",
+        Some(Level::Error),
+        "a::b",
+        None,
+        "oh no",
+    );
+    check("I20261124 08:15:30.250000    9 a.cc:3] done", "08:15:30.250", Some(Level::Info), "", Some(9), "done");
+    check("Nov 24, 2026 8:15:30 AM o.a.App start", "08:15:30.000", None, "", None, "o.a.App start");
+    check(
+        "type=AVC msg=audit(1795508130.250:9): denied { read }",
+        "08:15:30.250",
+        None,
+        "AVC",
+        None,
+        "denied { read }",
+    );
+    check("time=2026-11-24T08:15:30.25Z level=warn msg=slow", "08:15:30.250", Some(Level::Warning), "", None, "slow");
     check("level=error oops", "", Some(Level::Error), "", None, "level=error oops");
     check("app: error: no such file", "", Some(Level::Error), "", None, "app: error: no such file");
     check("there were no errors today", "", None, "", None, "there were no errors today");
