@@ -15,7 +15,7 @@ const HELP: &str = "cargo xtask <command>
   e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
   fuzz       what reads bytes of a host or of a file, under libFuzzer: `fuzz [SECONDS of each] [TARGET…]`
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core
-  bench      the measurements that README quotes, each printed with its machine; `bench ssh`: beside other clients
+  bench      the measurements that README quotes, each printed with its machine; `bench logs`, `bench ssh`: beside others
   eval       how good the analysis is, on labelled data where there is some: `eval logs`, `eval metrics`, or both
   examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written
 ";

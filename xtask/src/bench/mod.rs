@@ -2,6 +2,7 @@
 //! machine may be busy.
 
 mod engine;
+mod logs;
 mod ssh;
 
 use std::fs;
@@ -12,8 +13,9 @@ use crate::run::Done;
 pub(crate) fn bench(what: &[String]) -> Done {
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => engine::all(),
+        ["logs"] => logs::all(),
         ["ssh"] => ssh::all(),
-        _ => Err("what is measured: `bench` (the engine), `bench ssh`".into()),
+        _ => Err("what is measured: `bench` (the engine), `bench logs`, `bench ssh`".into()),
     }
 }
 

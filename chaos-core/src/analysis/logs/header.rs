@@ -203,6 +203,11 @@ pub(super) fn tag(rest: &str) -> Option<(&str, Option<&str>, &str)> {
         }
         None => (None, after),
     };
+    // macOS names the service in whose name a program speaks.
+    let after = match after.strip_prefix(" (") {
+        Some(service) => service.split_once(')').filter(|(name, _)| name.len() <= 80)?.1,
+        None => after,
+    };
     let message = after.strip_prefix(':')?;
     (message.is_empty() || message.starts_with(' ')).then(|| (unit, pid, message.strip_prefix(' ').unwrap_or(message)))
 }

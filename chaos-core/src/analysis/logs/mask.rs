@@ -13,13 +13,17 @@ pub(super) fn mask(message: &str, out: &mut String) {
     masked(message, false, out);
 }
 
-/// As [`mask`], and more: the method of an HTTP request stays; words after `=` and `user` are values, but for those
-/// that tell what happened, and so are the names of days and months in a date; what is masked takes the rest of a
-/// host's name, a unit, empty parentheses and its own repetitions with it.
-pub(super) fn mask_thoroughly(message: &str, out: &mut String, spare: &mut String) {
-    masked(message, true, spare);
+/// As [`mask`], and more: the method of an HTTP request stays. For [`thoroughly`] to go on with.
+pub(super) fn roughly(message: &str, out: &mut String) {
+    masked(message, true, out);
+}
+
+/// What [`roughly`] left, further: words after `=` and `user` are values, but for those that tell what happened, and so
+/// are the names of days and months in a date; what is masked takes the rest of a host's name, a unit, empty
+/// parentheses and its own repetitions with it.
+pub(super) fn thoroughly(rough: &str, out: &mut String) {
     out.clear();
-    let mut tokens = spare.split(' ').peekable();
+    let mut tokens = rough.split(' ').peekable();
     let mut last = "";
     while let Some(token) = tokens.next() {
         let core = token.trim_end_matches([',', '.', ';', ')', ']']);
@@ -94,12 +98,25 @@ fn whole_names(token: &str, out: &mut String) {
         let (name, after) = rest.split_at(n);
         let core = name.trim_end_matches('.');
         let dotted = core.contains(WILD) && core.bytes().any(|b| b == b'.' || b == b'-' || b == b'_');
+        let port = after.strip_prefix(":<*>").filter(|_| is_host(name));
+        if let Some(after) = port {
+            // A host's name belongs to its port.
+            out.push_str(WILD);
+            rest = after;
+            continue;
+        }
         out.push_str(if dotted && !core.contains("..") { WILD } else { core });
         out.push_str(&name[core.len()..]);
         let n = after.bytes().take_while(|b| !is_name(*b)).count();
         out.push_str(&after[..n]);
         rest = &after[n..];
     }
+}
+
+/// `db1.example.net`: lower case, with two dots at least.
+fn is_host(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'<' | b'*' | b'>');
+    name.matches('.').count() >= 2 && !name.ends_with('.') && name.bytes().all(allowed)
 }
 
 fn masked(message: &str, thorough: bool, out: &mut String) {
@@ -290,9 +307,10 @@ mod tests {
         out
     }
 
-    fn thoroughly(message: &str) -> String {
-        let (mut out, mut spare) = (String::new(), String::new());
-        mask_thoroughly(message, &mut out, &mut spare);
+    fn fully(message: &str) -> String {
+        let (mut out, mut rough) = (String::new(), String::new());
+        roughly(message, &mut rough);
+        thoroughly(&rough, &mut out);
         out
     }
 
@@ -307,8 +325,9 @@ mod tests {
             ("Surface(name=a.b/c.D) state=failed on=true", "Surface(name=<*>) state=failed on=<*>"),
             ("delete blk_1 blk_2 blk_3 now", "delete <*> now"),
             ("wait...5", "wait...<*>"),
+            ("dial db.example.net:5432: refused", "dial <*>: refused"),
         ] {
-            assert_eq!(thoroughly(message), want, "{message}");
+            assert_eq!(fully(message), want, "{message}");
         }
     }
 
@@ -340,7 +359,7 @@ mod tests {
         #[test]
         fn any_text_is_masked_without_a_panic(text in "\\PC{0,80}") {
             let _ = masked(&text);
-            let _ = thoroughly(&text);
+            let _ = fully(&text);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     join::join,
     keep::{Keeper, Record},
     lines::Lines,
-    mask::mask_thoroughly,
+    mask::{roughly, thoroughly},
     pattern::{Pattern, merge, texts},
     recall::{Known, Reading, Recall},
     record::Pending,
@@ -159,7 +159,6 @@ struct State {
     pending: Pending,
     shape: Shape,
     recall: Recall,
-    masked: String,
     tree: Tree,
     patterns: Vec<Pattern>,
     keeper: Keeper,
@@ -167,7 +166,7 @@ struct State {
     records: u64,
     bytes: u64,
     tagger: Option<Tagger>,
-    spare: String,
+    rough: String,
     /// Records of the baseline, where there is one.
     usual: Option<u64>,
     /// Whether a record had a time of its own.
@@ -301,9 +300,9 @@ impl State {
     /// The pattern of the pending record, by its text.
     fn sort(&mut self) -> u32 {
         let p = &self.pending;
-        mask_thoroughly(&p.message(), &mut self.masked, &mut self.spare);
+        roughly(&p.message(), &mut self.rough);
         let was_exact = self.tree.is_exact();
-        let index = self.tree.sort(&self.masked);
+        let index = self.tree.sort(&self.rough, thoroughly);
         if index as usize >= self.patterns.len() {
             let words = if index as usize >= super::MAX_PATTERNS { Words::Plain } else { words(&p.text) };
             self.patterns.push(Pattern::new(p.at, words));
@@ -320,7 +319,7 @@ impl State {
         let mut places = Vec::with_capacity(other.patterns.len());
         let was_exact = self.tree.is_exact();
         for (theirs, mut pattern) in (0u32..).zip(other.patterns) {
-            let index = self.tree.sort(&other.tree.template(theirs));
+            let index = self.tree.sort(&other.tree.template(theirs), |text, masked| masked.push_str(text));
             pattern.seq += self.records;
             places.push(index);
             match self.patterns.get_mut(index as usize) {

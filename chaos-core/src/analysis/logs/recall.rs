@@ -34,6 +34,7 @@ pub(super) struct Reading {
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     shape: u64,
+    tried: bool,
     read: Option<(Reading, u32)>,
 }
 
@@ -45,9 +46,9 @@ pub(super) struct Recall {
 
 /// What is known of a shape.
 pub(super) enum Known {
-    /// Nothing.
+    /// Nothing that helps.
     New,
-    /// It was seen before.
+    /// It was seen before: what reading it gives is worth learning.
     Again,
     /// How it is read, and its pattern.
     Read(Reading, u32),
@@ -61,10 +62,14 @@ impl Recall {
         }
         let seen = &mut self.seen[shape as usize % MOST];
         if seen.shape != shape {
-            *seen = Seen { shape, read: None };
+            *seen = Seen { shape, tried: false, read: None };
             return Known::New;
         }
-        seen.read.map_or(Known::Again, |(reading, pattern)| Known::Read(reading, pattern))
+        match seen.read {
+            Some((reading, pattern)) => Known::Read(reading, pattern),
+            None if std::mem::replace(&mut seen.tried, true) => Known::New,
+            None => Known::Again,
+        }
     }
 
     pub(super) fn learn(&mut self, shape: u64, reading: Reading, pattern: u32) {
@@ -173,7 +178,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        analysis::logs::{mask::mask_thoroughly, shape::shape},
+        analysis::logs::{
+            mask::{roughly, thoroughly},
+            shape::shape,
+        },
         model::Timestamp,
     };
 
@@ -234,8 +242,9 @@ mod tests {
     ];
 
     fn masked(text: &str) -> String {
-        let (mut out, mut spare) = (String::new(), String::new());
-        mask_thoroughly(text, &mut out, &mut spare);
+        let (mut out, mut rough) = (String::new(), String::new());
+        roughly(text, &mut rough);
+        thoroughly(&rough, &mut out);
         out
     }
 

@@ -75,6 +75,15 @@ pub(super) fn statuses(line: &[u8]) -> impl Iterator<Item = (usize, [u8; 3])> {
     })
 }
 
+/// A hash of a text as it is.
+pub(super) fn hash(text: &[u8]) -> u64 {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let hash = words.iter().fold(text.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    mix(hash, u64::from_le_bytes(last))
+}
+
 /// A multiplication folded to its half, as in wyhash (Wang Yi).
 fn mix(hash: u64, word: u64) -> u64 {
     let product = u128::from(hash ^ word ^ 0x2545_F491_4F6C_DD1D) * 0x9E37_79B9_7F4A_7C15;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{join::join, mask::WILD, telling::tells};
+use super::{join::join, mask::WILD, shape::hash, telling::tells};
 
 /// Patterns that are told apart; what comes later and fits none of them goes to one overflow pattern.
 pub const MAX_PATTERNS: usize = 5_000;
@@ -24,7 +24,11 @@ const MAX_TOKENS: usize = 80;
 pub(super) struct Tree {
     templates: Vec<Vec<Box<str>>>,
     leaves: HashMap<(usize, Box<str>), Vec<u32>>,
-    remembered: HashMap<Box<str>, u32>,
+    /// The patterns of texts, by their hashes.
+    remembered: HashMap<u64, u32>,
+    masked: String,
+    /// The patterns of whole texts, as long as each is one of its own.
+    exactly: HashMap<Box<str>, u32>,
     overflow: Option<u32>,
     /// Every masked text is a pattern of its own, as long as there are not too many: what they have in common is
     /// found at the end.
@@ -34,26 +38,53 @@ pub(super) struct Tree {
 impl Default for Tree {
     fn default() -> Self {
         let (templates, leaves, remembered) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { templates, leaves, remembered, overflow: None, exact: true }
+        Self {
+            templates,
+            leaves,
+            remembered,
+            masked: String::new(),
+            exactly: HashMap::new(),
+            overflow: None,
+            exact: true,
+        }
     }
 }
 
 impl Tree {
-    /// The pattern of a masked message. Indices are given out in order from 0.
-    pub(super) fn sort(&mut self, masked: &str) -> u32 {
-        if let Some(known) = self.remembered.get(masked) {
+    /// The pattern of a message that is masked in part; `mask` does the rest, where the text was not seen lately.
+    /// Indices are given out in order from 0.
+    pub(super) fn sort(&mut self, rough: &str, mask: impl FnOnce(&str, &mut String)) -> u32 {
+        let hash = hash(rough.as_bytes());
+        if let Some(known) = self.remembered.get(&hash) {
             return *known;
         }
-        let tokens: Vec<&str> = masked.split(' ').take(MAX_TOKENS).collect();
-        if self.exact && self.templates.len() >= MAX_EXACT {
-            self.settle();
-        }
-        let found = if self.exact { self.add(&tokens) } else { self.find(&tokens) };
+        let mut masked = std::mem::take(&mut self.masked);
+        masked.clear();
+        mask(rough, &mut masked);
+        let found = self.place(&masked);
+        self.masked = masked;
         if self.remembered.len() >= MAX_REMEMBERED {
             self.remembered.clear();
         }
-        self.remembered.insert(masked.into(), found);
+        self.remembered.insert(hash, found);
         found
+    }
+
+    fn place(&mut self, masked: &str) -> u32 {
+        let tokens: Vec<&str> = masked.split(' ').take(MAX_TOKENS).collect();
+        if !self.exact {
+            return self.find(&tokens);
+        }
+        if let Some(known) = self.exactly.get(masked) {
+            return *known;
+        }
+        if self.templates.len() >= MAX_EXACT {
+            self.settle();
+            return self.find(&tokens);
+        }
+        let new = self.insert(key(&tokens), &tokens);
+        self.exactly.insert(masked.into(), new);
+        new
     }
 
     /// Whether every masked text is a pattern of its own, still.
@@ -103,6 +134,7 @@ impl Tree {
         self.templates = roots.iter().map(|r| joined[*r as usize].split(' ').map(Into::into).collect()).collect();
         self.leaves.clear();
         self.remembered.clear();
+        self.exactly.clear();
         self.exact = false;
         for (index, root) in (0u32..).zip(&roots) {
             if index == *root {
@@ -113,10 +145,6 @@ impl Tree {
                 }
             }
         }
-    }
-
-    fn add(&mut self, tokens: &[&str]) -> u32 {
-        self.insert(key(tokens), tokens)
     }
 
     fn insert(&mut self, key: (usize, Box<str>), tokens: &[&str]) -> u32 {
@@ -181,13 +209,17 @@ fn is_status(token: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn as_it_is(text: &str, masked: &mut String) {
+        masked.push_str(text);
+    }
+
     fn similar() -> Tree {
         Tree { exact: false, ..Tree::default() }
     }
 
     fn sorted(messages: &[&str]) -> (Vec<u32>, Tree) {
         let mut tree = similar();
-        let ids = messages.iter().map(|m| tree.sort(m)).collect();
+        let ids = messages.iter().map(|m| tree.sort(m, as_it_is)).collect();
         (ids, tree)
     }
 
@@ -218,7 +250,9 @@ mod tests {
     fn what_varies_is_found_before_there_are_too_many() {
         let mut tree = Tree::default();
         let word = |n: usize| n.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).collect::<String>();
-        let sort = |tree: &mut Tree, n: usize| tree.sort(&format!("job {} of {} was done by us", word(n), word(7 * n)));
+        let sort = |tree: &mut Tree, n: usize| {
+            tree.sort(&format!("job {} of {} was done by us", word(n), word(7 * n)), as_it_is)
+        };
         let first = sort(&mut tree, 0);
         let last = (1..2 * MAX_EXACT).map(|n| sort(&mut tree, n)).last().unwrap();
         assert!(tree.len() <= MAX_EXACT + 1);
@@ -232,7 +266,7 @@ mod tests {
     fn the_number_of_patterns_is_bounded() {
         let mut tree = similar();
         let letters = |n: usize| n.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).collect::<String>();
-        let last = (0..3 * MAX_PATTERNS).map(|n| tree.sort(&format!("x{} y", letters(n)))).max();
+        let last = (0..3 * MAX_PATTERNS).map(|n| tree.sort(&format!("x{} y", letters(n)), as_it_is)).max();
         assert_eq!(last, Some(MAX_PATTERNS as u32));
         assert_eq!(tree.template(MAX_PATTERNS as u32), WILD);
         assert!(tree.remembered.len() <= MAX_REMEMBERED);

@@ -78,6 +78,7 @@ fn syslog_and_kernel_lines_are_read() {
         Some(9),
         "failure; x=1",
     );
+    check("Nov 24 08:15:30 h launchd[1] (a.b[28]): exited", "08:15:30.000", None, "launchd", Some(1), "exited");
     check("Nov 24 08:15:30 h kernel: [   12.345678] oom", "08:15:30.000", None, "kernel", None, "oom");
     check("2026-11-24T08:15:30.25+00:00 h sshd[5]: hi", "08:15:30.250", None, "sshd", Some(5), "hi");
     check(
