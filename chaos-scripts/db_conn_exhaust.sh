@@ -216,7 +216,7 @@ settle() {
 # Begins one more client, and says whether it was served. It holds its connection until our end of HOLD is closed,
 # which happens at the latest when we are no more.
 add_client() {
-  local line pid i
+  local line part='' pid i
   SAID=
   if is_sqlite; then
     "${CLIENT[@]}" hold <"/proc/self/fd/$HOLD" >&"$ANSWERS" 2>&1 {HOLD}>&- {ANSWERS}>&- &
@@ -226,9 +226,12 @@ add_client() {
   pid=$!
   for ((i = 0; i < 30; i++)); do
     while read -r -t 0.2 -u "$ANSWERS" line; do
+      line=$part$line part=
       [[ $line != connected ]] || { CLIENTS+=("$pid") && return; }
       SAID+="$line "
     done
+    # The time can be up in the middle of a line: what came of it is taken and does not come again.
+    part+=$line
     is_alive_child "$pid" || return 1
   done
   kill "$pid" 2>/dev/null

@@ -430,6 +430,36 @@ fn an_sqlite_database_is_locked() {
 }
 
 #[test]
+fn a_client_that_speaks_slowly_is_understood() {
+    let mut place = Place::new("db_conn_exhaust");
+    if !shell("python3 -c 'import sqlite3'").0 {
+        return skip("python3 with sqlite3 is missing");
+    }
+    let (file, bin) = (place.dir.join("x.db"), place.dir.join("bin"));
+    assert!(
+        shell(&format!(
+            "python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute(\"create table t (a)\")' {}",
+            file.display()
+        ))
+        .0
+    );
+    let path = std::env::var("PATH").unwrap();
+    // The client that holds is one that is cut off in the middle of a word, longer than the script waits at a time.
+    let slow = format!(
+        "#!/bin/sh\nfor last; do :; done\n[ \"$last\" = hold ] || {{ PATH='{path}'; exec python3 \"$@\"; }}\n\
+         printf connec; sleep 0.5; echo ted; exec cat\n"
+    );
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("python3"), slow).unwrap();
+    fs::set_permissions(bin.join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
+    place.within = vec!["env".into(), format!("PATH={}:{path}", bin.display())];
+    let text = format!("sqlite://{}", file.display());
+    place.start(&[&text]);
+    place.expect(0, &["stop"]);
+    place.assert_idle();
+}
+
+#[test]
 fn a_full_disk_does_not_get_in_the_way() {
     let mut place = Place::new("cpu_spike");
     let state = place.dir.join("state").display().to_string();

@@ -39,7 +39,7 @@ pub(super) fn thoroughly(rough: &str, out: &mut String) {
         }
         let next = tokens.peek().copied().unwrap_or("");
         let is_date = is_day_or_month(core) && (next.starts_with(WILD) || is_day_or_month(next));
-        if is_date || (last == "user" && is_word(core) && !tells(core)) {
+        if is_date || (last == "user" && is_word(core) && !tells(core) && !is_function_word(core)) {
             out.push_str(WILD);
             out.push_str(ends);
         } else {
@@ -55,6 +55,15 @@ pub(super) fn thoroughly(rough: &str, out: &mut String) {
 
 fn is_unit(word: &str) -> bool {
     matches!(word, "B" | "KB" | "MB" | "GB" | "TB" | "KiB" | "MiB" | "GiB" | "bytes" | "ns" | "us" | "ms" | "s" | "sec")
+}
+
+/// Words that a name is none of: what follows `user` there is a sentence.
+fn is_function_word(word: &str) -> bool {
+    const WORDS: [&str; 28] = [
+        "of", "is", "was", "are", "has", "had", "not", "no", "to", "in", "on", "at", "for", "from", "by", "with",
+        "and", "or", "the", "a", "an", "does", "did", "will", "can", "could", "may", "unknown",
+    ];
+    WORDS.contains(&word)
 }
 
 fn is_word(word: &str) -> bool {
@@ -322,6 +331,7 @@ mod tests {
             ("size 384.0 B, free 3 KB) done", "size <*>, free <*>) done"),
             ("\"GET /a HTTP/1.1\" 200 5", "\"GET <*>\" 200 <*>"),
             ("closed for user news; ok", "closed for user <*>; ok"),
+            ("user not found", "user not found"),
             ("Surface(name=a.b/c.D) state=failed on=true", "Surface(name=<*>) state=failed on=<*>"),
             ("delete blk_1 blk_2 blk_3 now", "delete <*> now"),
             ("wait...5", "wait...<*>"),

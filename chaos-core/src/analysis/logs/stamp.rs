@@ -107,11 +107,9 @@ pub(super) fn bsd(text: &[u8], reference: Timestamp) -> Option<(Timestamp, &[u8]
 /// In the last year that does not put it more than two days after `reference`.
 fn without_year(month: i64, day: i64, clock: i64, reference: Timestamp) -> Option<Timestamp> {
     let year = 1970 + reference.0.div_euclid(DAY) * 400 / 146_097;
-    let last = (year - 8..=year + 1)
-        .filter_map(|y| Some(days(y, month, day)? * DAY + clock))
-        .filter(|t| *t <= reference.0.saturating_add(2 * DAY))
-        .max()?;
-    Some(Timestamp::from_millis(last))
+    // The latest year first: a 29th of February may be eight years back.
+    let mut years = (year - 8..=year + 1).rev().filter_map(|y| Some(days(y, month, day)? * DAY + clock));
+    years.find(|t| *t <= reference.0.saturating_add(2 * DAY)).map(Timestamp::from_millis)
 }
 
 /// As IBM's loggers write.
