@@ -24,7 +24,11 @@ pub(crate) fn fuzz(words: &[String]) -> Done {
         return Ok(());
     }
     let seeds = root().join("chaos-core/tests/fuzz/seeds");
-    for target in targets(&seeds)? {
+    let known = targets(&seeds)?;
+    if let Some(unknown) = wanted.iter().find(|w| !known.contains(w)) {
+        return Err(format!("{unknown}: there is no such target; there are {}", known.join(", ")));
+    }
+    for target in known {
         if !wanted.is_empty() && !wanted.contains(&target) {
             continue;
         }

@@ -203,7 +203,7 @@ fn series_that_change_together_are_told_with_who_was_first() {
     let csv: String = (0..200).map(row).collect();
     fs::write(place.path("all.csv"), format!("time,db,web,idle\n{csv}")).unwrap();
     let ran = place.run(&["analyze", "metrics", "all.csv"]);
-    let said = "changed together at 2026-11-24T08:01:40.000Z: db (higher), 12 s before web (higher)\n";
+    let said = "changed together at 2026-11-24T08:01:40.000Z: db (higher), web (higher) 12 s later\n";
     assert!(ran.code == 0 && ran.out.ends_with(said), "{ran:?}");
     let ran = place.run(&["analyze", "metrics", "all.csv", "--json"]);
     let json: Value = serde_json::from_str(&ran.out).unwrap();

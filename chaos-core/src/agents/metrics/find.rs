@@ -147,8 +147,8 @@ fn of_groups(seen: &Observation) -> Vec<Finding> {
                 .filter_map(|m| Some(Citation { evidence: ids[*m], rows: rows_within(series[*m], *from, *to)? }))
                 .take(MAX_CITED)
                 .collect();
-            // A process that ended is no finding: nothing of it is left to cite.
-            if !cites.is_empty() && anomaly.change != Change::Missing {
+            // A process that ended is no finding: nothing of it is left to cite. One at rest is none either.
+            if !cites.is_empty() && !matches!(anomaly.change, Change::Missing | Change::Flatline) {
                 let mut finding = finding(&group.sum, group.entity.clone(), &anomaly, cites);
                 finding.score = finding.score.max(host_share_score(&group.sum, &anomaly, seen.facts.memory_bytes));
                 found.push(finding);

@@ -124,6 +124,9 @@ pub(super) fn log_change(c: LogChange) -> &'static str {
 /// What a metric finding measured: `12 % → 98 %`.
 pub(super) fn measured(f: &Finding, unit: &str) -> Option<String> {
     match &f.signal {
+        Signal::Metric { before: Some(before), after, change: Change::VarianceUp | Change::VarianceDown, .. } => {
+            Some(format!("range {} → {}", human(*before, unit), human(*after, unit)))
+        }
         Signal::Metric { before: Some(before), after, change, .. } if *change != Change::Missing => {
             Some(format!("{} → {}", human(*before, unit), human(*after, unit)))
         }

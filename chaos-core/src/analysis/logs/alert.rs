@@ -169,7 +169,8 @@ pub(super) fn weigh(says: Words, template: &str, example: &str, shape: &str) -> 
 fn is_dump(template: &str, example: &str) -> bool {
     let is_value = |w: &str| w.trim_matches(['(', ')']) == WILD;
     let is_pair = |w: &str| w.strip_suffix(WILD).is_some_and(|n| n.is_empty() || n.ends_with(['=', ':']));
-    if template.contains(['=', ':']) && template.split(' ').all(is_pair) {
+    let has_number = |w: &str| w.rsplit(['=', ':']).next().is_none_or(|v| v.is_empty() || is_number(v));
+    if template.contains(['=', ':']) && template.split(' ').all(is_pair) && example.split_whitespace().all(has_number) {
         return true;
     }
     if let Some((_, values)) = template.rsplit_once("...")

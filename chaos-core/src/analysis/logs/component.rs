@@ -17,18 +17,21 @@ pub(super) fn component(rest: &str) -> Header<'_> {
     let titled = titled(rest);
     if let Some((level, begin, end)) = titled.or_else(|| level_near_start(rest))
         && is_prefix(&rest[..begin])
+        && !rest[end..].trim_matches([' ', ':', '-', ']', '|', '\t', ',']).is_empty()
     {
         let before = &rest[..end];
         let after = rest[end..].trim_start_matches([' ', ':', '-', ']', '|', '\t', ',']);
         // nginx: `[error] 12#34: message`.
         let (pid, after) = match after.split_once(' ') {
-            Some((word, message)) if word.contains('#') && word.ends_with(':') => (word.split('#').next(), message),
+            Some((word, message)) if is_process(word) => (word.split('#').next(), message),
             _ => (process(before), after),
         };
         let (unit, message) = match titled {
             Some(_) => column(after),
             None => context(after),
         };
+        // A name with nothing behind it is the message.
+        let (unit, message) = if message.is_empty() { (None, after) } else { (unit, message) };
         let unit = unit.or_else(|| program(before));
         let unit = unit.map(Into::into);
         return Header { level: Some(level), unit, message: message.into(), ..Header::default() }.from(pid);
@@ -42,10 +45,11 @@ pub(super) fn component(rest: &str) -> Header<'_> {
 
 /// `1702  2395 D tag: message`, the `threadtime` of logcat: process, thread, and the level as a letter.
 fn letter(rest: &str) -> Option<Header<'_>> {
-    let mut pid = None;
+    let (mut pid, mut numbers) = (None, 0);
     let mut rest = rest;
     while let Some((number, after)) = rest.split_once(' ').filter(|(n, _)| is_number(n)) {
         pid = pid.or(Some(number));
+        numbers += 1;
         rest = after.trim_start();
     }
     let level = match rest.as_bytes() {
@@ -57,11 +61,18 @@ fn letter(rest: &str) -> Option<Header<'_>> {
         [b'F', b' ', ..] => Level::Critical,
         _ => return None,
     };
-    pid?;
+    if numbers < 2 {
+        return None;
+    }
     let (unit, message) = rest[2..].split_once(": ").unwrap_or(("", &rest[2..]));
     let unit = (!unit.is_empty()).then(|| unit.trim_end().into());
     let header = Header { level: Some(level), unit, message: message.trim_start().into(), ..Header::default() };
     Some(header.from(pid))
+}
+
+/// `12#34:`, process and thread.
+fn is_process(word: &str) -> bool {
+    word.strip_suffix(':').and_then(|w| w.split_once('#')).is_some_and(|(p, t)| is_number(p) && is_number(t))
 }
 
 fn is_number(word: &str) -> bool {
@@ -114,6 +125,11 @@ fn context(rest: &str) -> (Option<&str>, &str) {
         None => (None, rest),
     };
     // A thread alone: `[main] - message`.
+    // Where it says something, it is part of the message.
+    let is_said = |inside: &str| inside.contains(' ') && !inside.bytes().any(|b| b.is_ascii_digit() || b == b'-');
+    if inside.is_some_and(is_said) {
+        return (None, rest);
+    }
     if let (Some(inside), Some(message)) = (inside, named.strip_prefix("- ")) {
         return (Some(inside), message.trim_start());
     }
@@ -127,7 +143,9 @@ fn context(rest: &str) -> (Option<&str>, &str) {
         return (Some(name), message.trim_start());
     }
     match bracket(after.trim_start()) {
-        Some((_, message)) if inside.is_none() => (Some(name), message.trim_start_matches([':', ' '])),
+        Some((request, message)) if inside.is_none() && !is_said(request) => {
+            (Some(name), message.trim_start_matches([':', ' ']))
+        }
         _ => (None, rest),
     }
 }
@@ -188,6 +206,22 @@ mod tests {
             ("host app[5]: it was an ERROR of ours", None, "app", Some(5), "it was an ERROR of ours"),
             ("ERROR java.lang.OutOfMemoryError: heap", l(Level::Error), "", None, "java.lang.OutOfMemoryError: heap"),
             ("ERROR [42P01] no such table", l(Level::Error), "", None, "[42P01] no such table"),
+            ("12 V rail: undervoltage", None, "", None, "12 V rail: undervoltage"),
+            (
+                "ERROR db.users [deadlock detected] retrying",
+                l(Level::Error),
+                "",
+                None,
+                "db.users [deadlock detected] retrying",
+            ),
+            (
+                "ERROR [disk full] writer.go: cannot flush",
+                l(Level::Error),
+                "",
+                None,
+                "[disk full] writer.go: cannot flush",
+            ),
+            ("ERROR issue#42: boom", l(Level::Error), "", None, "issue#42: boom"),
             ("WARN  cache: miss", l(Level::Warning), "", None, "cache: miss"),
         ] {
             let h = component(rest.trim_start_matches(['-', ' ']));

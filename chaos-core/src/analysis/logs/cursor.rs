@@ -86,7 +86,7 @@ impl<'a> Cursor<'a> {
         let m = self.number()?;
         self.byte(b':')?;
         let s = self.number()?;
-        (h < 24 && m < 60 && s <= 60).then_some(((h * 60 + m) * 60 + s) * 1000)
+        (h < 24 && m < 60 && s <= 60).then(|| ((h * 60 + m) * 60 + s) * 1000)
     }
 
     pub(super) fn clock_by(&mut self, by: u8) -> Option<i64> {
@@ -118,10 +118,14 @@ impl<'a> Cursor<'a> {
         let mut zone = Cursor(rest);
         let Some(hours) = zone.digits(2) else { return 0 };
         let mut minutes = 0;
+        let is_apart = self.0.first() == Some(&b' ');
         let mut after = zone;
         let _ = after.byte(b':');
         if let Some(m) = after.digits(2) {
             (minutes, zone) = (m, after);
+        } else if is_apart {
+            // `-10` behind a space is a number.
+            return 0;
         }
         if hours > 14 || minutes > 59 {
             return 0;

@@ -28,6 +28,9 @@ pub(super) fn parse<'a>(line: &'a str, frame: &Frame) -> Header<'a> {
 
 /// A time behind a few words that are no sentence: numbers, dashes, names with digits.
 fn behind<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
+    if line.starts_with([' ', '\t']) {
+        return None;
+    }
     let mut at = 0;
     let (mut fields, mut words) = (0, 0);
     let mut epoch = None;
@@ -45,12 +48,18 @@ fn behind<'a>(line: &'a str, frame: &Frame) -> Option<Header<'a>> {
                 Some((epoch, at, from)) => Header { also: Some((form, rest)), ..header.timed(epoch, at, from) },
                 None => header.timed(form, time, rest),
             };
-            return (fields > 0 && fields >= words).then_some(header);
+            // What names the time is no header, and neither is what has nothing behind it.
+            let is_named = line[..at].trim_end().ends_with(':') || header.message.is_empty();
+            return (fields > 0 && fields >= words && !is_named).then_some(header);
         }
         if let Some((form, time, _)) = header::time(rest, &[Form::Epoch], frame) {
             epoch = epoch.or(Some((form, time, rest)));
         }
         let end = rest.find(' ').filter(|n| at + n < NEAR)?;
+        if end == 0 {
+            at += 1;
+            continue;
+        }
         *(if is_field(&rest[..end]) { &mut fields } else { &mut words }) += 1;
         at += end + 1;
     }
@@ -111,7 +120,19 @@ mod tests {
 
     #[test]
     fn what_has_no_time_is_as_it_was() {
-        for line in ["", "1365301360 exceptions", "a b c", "11-24", "11-24 xx", "2026-11-24-", "é 11", "x [y] z"] {
+        for line in [
+            "",
+            "    started 2026-11-24 08:00:00",
+            "mail_check: 2026-11-24 08:00:00 failed",
+            "a.b 2026-11-24 08:00:00",
+            "1365301360 exceptions",
+            "a b c",
+            "11-24",
+            "11-24 xx",
+            "2026-11-24-",
+            "é 11",
+            "x [y] z",
+        ] {
             assert_eq!(parse(line, &frame()), header::parse(line, &frame()), "{line}");
         }
     }

@@ -23,7 +23,7 @@ const SEVERE_ALL: usize = 4_000;
 
 /// Records of a pattern's sample, and of one of many patterns.
 const SAMPLE: usize = 32;
-const SAMPLE_OF_MANY: usize = 8;
+const SAMPLE_OF_MANY: usize = 4;
 
 /// A record on its way.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,11 +50,32 @@ pub(super) struct Record<'a> {
     pub(super) text: &'a str,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shelf {
     head: Vec<Arc<Kept>>,
     tail: VecDeque<Arc<Kept>>,
     sample: BinaryHeap<Arc<Kept>>,
+    /// All records with lower lots are in the sample.
+    limit: u64,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self { head: Vec::new(), tail: VecDeque::new(), sample: BinaryHeap::new(), limit: u64::MAX }
+    }
+}
+
+impl Shelf {
+    fn draw(&mut self, kept: Arc<Kept>, size: usize) {
+        self.sample.push(kept);
+        self.shrink(size);
+    }
+
+    fn shrink(&mut self, size: usize) {
+        while self.sample.len() > size {
+            self.limit = self.sample.pop().map_or(self.limit, |k| k.lot);
+        }
+    }
 }
 
 /// What is kept so far.
@@ -88,20 +109,17 @@ impl Keeper {
         }
         let shelf = &mut self.shelves[index];
         let size = if index < 500 { SAMPLE } else { SAMPLE_OF_MANY };
-        let is_drawn = shelf.sample.len() < size || shelf.sample.peek().is_some_and(|most| lot < most.lot);
+        let is_drawn = lot < shelf.limit;
         if self.only_samples && !is_drawn {
             return;
         }
         // Many patterns share the same memory: each gets less.
         let ends = if index < 1000 { ENDS } else { 1 };
-        let text = shortened(record.text, if index < 500 && !self.only_samples { 4096 } else { 1024 });
+        let text = shortened(record.text, if index < 500 && !self.only_samples { 2048 } else { 1024 });
         let Record { at, level, unit, pid, pattern, .. } = record;
         let kept = Arc::new(Kept { lot, seq: self.seq - 1, at, level, unit, pid, pattern, text });
         if is_drawn {
-            shelf.sample.push(kept.clone());
-            if shelf.sample.len() > size {
-                shelf.sample.pop();
-            }
+            shelf.draw(kept.clone(), size);
         }
         if self.only_samples {
             return;
@@ -152,10 +170,11 @@ impl Keeper {
             while ours.tail.len() > ENDS.max(more.len()) {
                 ours.tail.pop_front();
             }
+            ours.limit = ours.limit.min(shelf.limit);
             ours.sample.extend(shelf.sample.iter().map(moved));
-            while ours.sample.len() > SAMPLE {
-                ours.sample.pop();
-            }
+            let limit = ours.limit;
+            ours.sample.retain(|k| k.lot < limit);
+            ours.shrink(SAMPLE);
         }
         self.newest.extend(other.newest.iter().map(moved));
         self.newest_bytes += other.newest_bytes;
@@ -175,8 +194,15 @@ impl Keeper {
     pub(super) fn samples(&self, rename: &[u32]) -> Vec<Vec<Arc<Kept>>> {
         let count = rename.iter().max().map_or(0, |most| *most as usize + 1);
         let mut samples: Vec<Vec<Arc<Kept>>> = vec![Vec::new(); count];
+        let mut limits = vec![u64::MAX; count];
         for (shelf, index) in self.shelves.iter().zip(rename) {
             samples[*index as usize].extend(shelf.sample.iter().cloned());
+            let limit = &mut limits[*index as usize];
+            *limit = shelf.limit.min(*limit);
+        }
+        for (sample, limit) in samples.iter_mut().zip(limits) {
+            // Beyond, some of the joined patterns have all of theirs and others have not.
+            sample.retain(|k| k.lot < limit);
         }
         for sample in &mut samples {
             sample.sort_unstable_by_key(|k| k.lot);

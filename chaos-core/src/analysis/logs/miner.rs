@@ -16,6 +16,7 @@ use super::{
     record::Pending,
     severe::{Words, words},
     shape::shape,
+    stamp::Form,
     survey::{self, Survey},
     tags::{LineTag, Tagger},
     templates::Tree,
@@ -29,7 +30,7 @@ const HOUR: i64 = 3_600_000;
 /// A record of a live source that arrives this soon was there already.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Mines one log stream. Memory stays within some tens of megabytes whatever comes.
+/// Mines one log stream. Memory stays below a hundred megabytes whatever comes, and is some ten for most logs.
 #[derive(Debug)]
 pub struct LogMiner {
     lines: Lines,
@@ -207,7 +208,9 @@ impl State {
         }
         self.flush();
         self.tag(Tagger::begins);
-        let at = self.time(header.at, received);
+        // Which day and zone a time of day is of is a guess; when a followed stream gave it is known.
+        let is_guess = self.live.is_some() && matches!(header.stamp, Some((Form::Clock, _)));
+        let at = self.time(header.at.filter(|_| !is_guess), received);
         let same = self.unit.as_deref() == header.unit.as_deref();
         if !same {
             self.unit = header.unit.as_deref().map(Into::into);
@@ -304,7 +307,7 @@ impl State {
         let was_exact = self.tree.is_exact();
         let index = self.tree.sort(&self.rough, thoroughly);
         if index as usize >= self.patterns.len() {
-            let words = if index as usize >= super::MAX_PATTERNS { Words::Plain } else { words(&p.text) };
+            let words = if self.tree.is_overflow(index) { Words::Plain } else { words(&p.text) };
             self.patterns.push(Pattern::new(p.at, words));
         }
         if was_exact != self.tree.is_exact() {

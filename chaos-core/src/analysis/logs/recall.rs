@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::{
     deep,
     header::{Frame, Header},
-    shape::statuses,
+    shape::{statuses, without_digits},
     stamp::Form,
 };
 use crate::model::Level;
@@ -28,6 +28,8 @@ pub(super) struct Reading {
     unit: Option<Place>,
     pid: Option<Place>,
     message: Place,
+    /// A hash of what stands before the message, but for its digits: there, letters in numbers tell too (`E1124`).
+    before: u64,
 }
 
 /// A shape that was seen, at first only that it was.
@@ -73,8 +75,10 @@ impl Recall {
     }
 
     pub(super) fn learn(&mut self, shape: u64, reading: Reading, pattern: u32) {
-        let seen = &mut self.seen[shape as usize % MOST];
-        if seen.shape == shape {
+        // All may have been forgotten since it was seen.
+        if let Some(seen) = self.seen.get_mut(shape as usize % MOST)
+            && seen.shape == shape
+        {
             seen.read = Some((reading, pattern));
         }
     }
@@ -113,6 +117,11 @@ impl Reading {
             return None;
         }
         let message = borrowed(&read.message)?;
+        // The level is by a status that does not stand where the shape has it.
+        if matches!(read.stamp, Some((Form::Access, _))) && statuses(line.as_bytes()).next().is_none() {
+            return None;
+        }
+        let before = without_digits(&line.as_bytes()[..usize::from(message.0)]);
         let unit = match &read.unit {
             Some(unit) => Some(borrowed(unit)?),
             None => None,
@@ -126,12 +135,15 @@ impl Reading {
             None => Some(None),
         };
         let (time, also) = (stamp(read.stamp)?, stamp(read.also)?);
-        Some(Self { time, also, level: read.level, unit, pid, message })
+        Some(Self { time, also, level: read.level, unit, pid, message, before })
     }
 
     /// The header of another line of the shape; `None` when that has numbers that can't be read so.
     pub(super) fn header<'a>(&self, line: &'a str, frame: &Frame) -> Option<Header<'a>> {
         let part = |(from, to): Place| line.get(usize::from(from)..usize::from(to));
+        if without_digits(part((0, self.message.0))?.as_bytes()) != self.before {
+            return None;
+        }
         let pid = match self.pid {
             Some(place) => Some(part(place)?),
             None => None,
@@ -186,7 +198,7 @@ mod tests {
     };
 
     /// Times, each with another of its form.
-    const TIMES: [(&str, &str); 19] = [
+    const TIMES: [(&str, &str); 22] = [
         ("2026-11-24T08:15:30.250Z ", "2025-01-31T23:59:59.999Z "),
         ("2026-11-24 08:15:30,250 ", "2024-02-29 00:00:00,000 "),
         ("Nov 24 08:15:30 ", "Nov 30 23:59:59 "),
@@ -195,6 +207,12 @@ mod tests {
         ("24/Nov/2026:08:15:30 +0000", "01/Nov/2025:18:25:39 +0000"),
         ("11-24 08:15:30.250  17  23 ", "01-31 23:59:59.999  99  10 "),
         ("E1124 08:15:30.250000   12 a.go:3] ", "E0131 23:59:59.999999   99 a.go:7] "),
+        ("E1124 08:15:30.250000   12 a.go:3] ", "I0131 23:59:59.999999   99 a.go:7] "),
+        ("2026-11-24 08:15:30 ERROR fooBar1: ", "2025-01-31 23:59:59 ERROR foobar1: "),
+        (
+            "1.2.3.4 - - [24/Nov/2026:08:15:30 +0000] GET /a HTTP/1.1 200 12",
+            "1.2.3.4 - - [24/Nov/2025:08:15:30 +0000] GET /a HTTP/1.1 500 12",
+        ),
         ("I20261124 08:15:30.250000 12 a.cc:3] ", "I20250131 23:59:59.999999 99 a.cc:7] "),
         ("261124 081530 ", "250131 235959 "),
         ("26/11/24 08:15:30 ", "25/01/31 23:59:59 "),

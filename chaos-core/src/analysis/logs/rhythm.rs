@@ -98,13 +98,20 @@ impl Rhythm {
         let first = beats.partition_point(|t| *t < now.start.0);
         let reach = &beats[first.saturating_sub(1)..];
         let last = beats.last()?;
+        let late = (LATE * self.period).max(WIDER * self.widest);
+        if let Some(before) = first.checked_sub(1).and_then(|i| beats.get(i))
+            && now.start.0.saturating_sub(*before) as f64 > late + GRACE
+        {
+            // The beat had ended before: that is no news.
+            return None;
+        }
         let until = now.end.0.max(*last);
         let ends = reach.iter().skip(1).chain([&until]);
         let (from, gap) = reach.iter().zip(ends).map(|(a, b)| (*a, (b.saturating_sub(*a)) as f64)).max_by(|a, b| {
             // Of equal ones the first.
             a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))
         })?;
-        if gap - times.resolution as f64 - GRACE >= (LATE * self.period).max(WIDER * self.widest) {
+        if gap - times.resolution as f64 - GRACE >= late {
             return Some(Broken::Late { due: Timestamp::from_millis(from.saturating_add(self.period as i64)), gap });
         }
         let gaps = gaps(reach);

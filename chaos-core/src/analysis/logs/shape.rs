@@ -84,6 +84,24 @@ pub(super) fn hash(text: &[u8]) -> u64 {
     mix(hash, u64::from_le_bytes(last))
 }
 
+/// A hash of a text as it is, but for its digits, which are all the same.
+pub(super) fn without_digits(text: &[u8]) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = 0x80 * ONES;
+    let blank = |word: [u8; 8]| {
+        let word = u64::from_le_bytes(word);
+        let low = word & !HIGH;
+        // The high bit of each byte: from `0` on, and not from behind `9` on, and no byte of other characters.
+        let is_digit = (low + (0x80 - 0x30) * ONES) & !(low + (0x80 - 0x3a) * ONES) & !word & HIGH;
+        word & !((is_digit >> 7) * 0xff)
+    };
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let hash = words.iter().fold(text.len() as u64, |hash, word| mix(hash, blank(*word)));
+    mix(hash, blank(last))
+}
+
 /// A multiplication folded to its half, as in wyhash (Wang Yi).
 fn mix(hash: u64, word: u64) -> u64 {
     let product = u128::from(hash ^ word ^ 0x2545_F491_4F6C_DD1D) * 0x9E37_79B9_7F4A_7C15;
@@ -176,6 +194,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn digits_are_all_the_same(a in "[ -~é]{0,40}", digits in prop::collection::vec(0u8..10, 40)) {
+            let mut next = digits.iter();
+            let other: String =
+                a.chars().map(|c| if c.is_ascii_digit() { char::from(b'0' + next.next().unwrap_or(&0)) } else { c }).collect();
+            prop_assert_eq!(without_digits(a.as_bytes()), without_digits(other.as_bytes()));
+            let upper = a.to_ascii_uppercase();
+            prop_assert_eq!(without_digits(a.as_bytes()) == without_digits(upper.as_bytes()), a == upper);
+        }
+
         #[test]
         fn two_lines_have_one_shape_when_they_differ_in_numbers_only(
             a in "[a-c0-2_ .é]{0,200}", b in "[a-c0-2_ .é]{0,3}", at in 0usize..200,

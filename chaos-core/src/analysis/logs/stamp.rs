@@ -348,6 +348,8 @@ mod tests {
         }
         for (form, text) in [
             (Form::HalfDay, "Nov 24, 2026 8:15:30 XM"),
+            (Form::HalfDay, "Nov 24, 2026 9223372036854775807:1:1 AM"),
+            (Form::Packed, "20261124-9223372036854775807:1:1 x"),
             (Form::Digits, "261124 0815301"),
             (Form::Digits, "261324 081530"),
             (Form::Epoch, "179550813"),
@@ -368,6 +370,16 @@ mod tests {
         let noon = |text: &str| half_day(text.as_bytes()).map(|(t, _)| t.time_of_day());
         assert_eq!(noon("Nov 24, 2026 12:00:01 PM").as_deref(), Some("12:00:01"));
         assert_eq!(noon("Nov 24, 2026 12:00:01 AM").as_deref(), Some("00:00:01"));
+    }
+
+    #[test]
+    fn a_number_behind_a_time_is_no_zone() {
+        let read = |text: &str| {
+            iso(text.as_bytes()).map(|(t, rest)| (t.time_of_day(), String::from_utf8_lossy(rest).into_owned()))
+        };
+        assert_eq!(read("2026-11-24 08:15:30 -10 degrees"), Some(("08:15:30".into(), " -10 degrees".into())));
+        assert_eq!(read("2026-11-24 08:15:30 -1000 x"), Some(("18:15:30".into(), " x".into())));
+        assert_eq!(read("2026-11-24 08:15:30-10 x"), Some(("18:15:30".into(), " x".into())));
     }
 
     #[test]

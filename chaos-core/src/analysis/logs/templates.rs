@@ -92,6 +92,11 @@ impl Tree {
         self.exact
     }
 
+    /// Whether a pattern is the one for all that fits none.
+    pub(super) fn is_overflow(&self, pattern: u32) -> bool {
+        self.overflow == Some(pattern)
+    }
+
     /// How many patterns there are.
     pub(super) fn len(&self) -> usize {
         self.templates.len()

@@ -46,7 +46,11 @@ fn told(counts: BTreeMap<String, u32>) -> Values {
 
 /// The text at each place of the template; `None` when the record does not read like it.
 pub(super) fn taken(template: &str, record: &str) -> Option<Vec<String>> {
-    let text = record.split([' ', '\t', '\n', '\r']).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
+    let text = record
+        .split(|c: char| c == ' ' || c.is_ascii_control())
+        .filter(|w| !w.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
     let mut parts = template.split(WILD);
     let mut rest = text.strip_prefix(parts.next()?)?;
     let mut taken = Vec::new();

@@ -12,14 +12,17 @@ const LONGER: usize = 5;
 /// The part of the samples before that may have had that very value: more, and it is where the series rests.
 const RESTING: f64 = 0.1;
 /// Stuck is odd, and by itself no harm.
-const SCORE: f64 = 0.5;
+const SCORE: f64 = 0.4;
 
 /// The longest stretch of one value in `now`, if it is not what such a series does. Without `usual` the rest of `now`
 /// tells. Zero is never called stuck: nothing to count is usual for a rate.
-pub(super) fn find(usual: Option<&[Point]>, now: &[Point]) -> Option<Anomaly> {
+///
+/// It goes on to the end: what moved again is as it was. Moves below `floor` are none.
+pub(super) fn find(usual: Option<&[Point]>, now: &[Point], floor: f64) -> Option<Anomaly> {
     let stuck = longest(now);
     let value = stuck.first()?.value;
-    if stuck.len() < LONG || value == 0.0 {
+    let goes_on = stuck.last().map(|p| p.row) == now.last().map(|p| p.row);
+    if stuck.len() < LONG || value == 0.0 || !goes_on {
         return None;
     }
     let span = stuck[0].at..=stuck[stuck.len() - 1].at;
@@ -34,7 +37,7 @@ pub(super) fn find(usual: Option<&[Point]>, now: &[Point]) -> Option<Anomaly> {
     // Elsewhere it is a new level.
     let within = (low..=high).contains(&value);
     let n = rest.len() as f64;
-    (within && repeats <= REPEATS * n && resting <= RESTING * n).then(|| Anomaly {
+    (within && high - low > floor && repeats <= REPEATS * n && resting <= RESTING * n).then(|| Anomaly {
         change: Change::Flatline,
         before: robust::median(&mut values),
         after: value,
@@ -67,7 +70,7 @@ mod tests {
     #[test]
     fn one_value_for_long_after_many_is_a_flatline() {
         let all = points((0..120).map(|i| if i < 70 { moving(i) } else { 42.0 }));
-        for found in [find(Some(&all[..60]), &all[60..]), find(None, &all)] {
+        for found in [find(Some(&all[..60]), &all[60..], 0.0), find(None, &all, 0.0)] {
             let found = found.unwrap();
             assert_eq!((found.change, found.after, found.rows), (Change::Flatline, 42.0, 70..120));
             assert_eq!(found.onset, Some(Timestamp(70_000)));
@@ -76,7 +79,8 @@ mod tests {
 
     #[test]
     fn what_rests_now_and_then_or_counts_nothing_is_none() {
-        let shapes: [fn(u32) -> f64; 6] = [
+        let shapes: [fn(u32) -> f64; 7] = [
+            |i| if (40..100).contains(&i) { 42.0 } else { moving(i) },
             |_| 5.0,
             |i| if i < 70 { moving(i) } else { 0.0 },
             |i| if i / 20 % 2 == 0 { moving(i) } else { 42.0 },
@@ -85,8 +89,10 @@ mod tests {
             |i| if i < 100 { moving(i) } else { 42.0 },
         ];
         for (n, shape) in shapes.into_iter().enumerate() {
-            assert_eq!(find(None, &points((0..120).map(shape))), None, "shape {n}");
+            assert_eq!(find(None, &points((0..120).map(shape)), 0.0), None, "shape {n}");
         }
-        assert_eq!(find(Some(&[]), &[]), None);
+        let small = points((0..120).map(|i| if i < 70 { moving(i) } else { 42.0 }));
+        assert_eq!(find(None, &small, 200.0), None);
+        assert_eq!(find(Some(&[]), &[], 0.0), None);
     }
 }

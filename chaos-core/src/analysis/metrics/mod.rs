@@ -9,7 +9,8 @@
 //! # Behavior
 //! - NaN, infinities and values beyond ±1e150 are missing samples; timestamps may come in any order, and of several
 //!   samples at one time the last counts.
-//! - Fewer than three samples in the observed window, or a constant series, give nothing but a limit that is reached.
+//! - Fewer than three samples in the observed window give nothing but silence; a constant series nothing but that, or a
+//!   limit that is reached.
 //! - With fewer than three baseline samples, or without a baseline, the series is its own reference: its best split
 //!   into before and after, else its own median.
 //! - Where 200 samples or more before the window (without a baseline, in it) repeat themselves four times or more, the
@@ -166,7 +167,8 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
     }
     let history = &points[..points.partition_point(|p| p.at < observed.start.0)];
     let season = Season::of(usual.map_or(now, |_| history));
-    found.extend(flat::find(usual, now).or_else(|| match (&season, usual) {
+    let floor = Profile::of(series, 0.0, 0.0).floor;
+    found.extend(flat::find(usual, now, floor).or_else(|| match (&season, usual) {
         (Some(season), usual) => off_season(series, season, usual.map(|_| history), now),
         (None, Some(usual)) => compared(&Sight { apart: true, ..Sight::new(series, usual, now) }),
         (None, None) => by_itself(series, now, false),

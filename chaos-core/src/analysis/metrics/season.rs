@@ -141,7 +141,7 @@ fn period(course: &[f64]) -> Option<f64> {
     let longest = n / PERIODS;
     let mut lowest = 1.0f64;
     let mut tops: Vec<(usize, f64)> = Vec::new();
-    for lag in 1..longest.min(alike.len().saturating_sub(1)) {
+    for lag in 1..(longest + 2).min(alike.len().saturating_sub(1)) {
         lowest = lowest.min(alike[lag]);
         let top = alike[lag] >= alike[lag - 1] && alike[lag] > alike[lag + 1];
         if lag >= SHORTEST && top && alike[lag] >= ALIKE && lowest <= alike[lag] - FALL {
@@ -154,7 +154,9 @@ fn period(course: &[f64]) -> Option<f64> {
     for times in 2..=(alike.len() / lag) {
         let around = (exact * times as f64).round() as usize;
         let near = around.saturating_sub(2)..(around + 3).min(alike.len());
-        let top = near.max_by(|a, b| alike[*a].total_cmp(&alike[*b]))?;
+        let top = near.max_by(|a, b| alike[*a].total_cmp(&alike[*b]));
+        // What is rounded may lie beyond what was looked at.
+        let Some(top) = top else { break };
         if alike[top] >= ALIKE {
             exact = top as f64 / times as f64;
         }

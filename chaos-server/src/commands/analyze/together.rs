@@ -60,7 +60,7 @@ pub(super) fn joint(all: &[Begun<'_>]) -> Vec<Joint> {
     together(&onsets).into_iter().map(of).collect()
 }
 
-/// A line a group: `changed together at …: a (higher), 12 s before b (growing)`.
+/// A line a group: `changed together at …: a (higher), b (growing) 12 s later`, all counted from the first.
 pub(super) fn shown(groups: &[Joint]) -> String {
     let mut text: String = groups.iter().take(MOST).map(line).collect();
     if groups.len() > MOST {
@@ -75,10 +75,14 @@ fn line(group: &Joint) -> String {
         let after = std::time::Duration::from_secs_f64(m.lag_s);
         match (i, m.ordered) {
             (0, _) => {}
-            (_, false) => text.push_str(" with "),
-            (_, true) => text.push_str(&format!(", {} before ", lasting(after))),
+            _ => text.push_str(", "),
         }
         text.push_str(&format!("{} ({})", visible(&m.series), words(m.change)));
+        match (i, m.ordered) {
+            (0, _) => {}
+            (_, false) => text.push_str(" at once"),
+            (_, true) => text.push_str(&format!(" {} later", lasting(after))),
+        }
     }
     if group.members.len() > MOST_MEMBERS {
         text.push_str(&format!(", and {} more", group.members.len() - MOST_MEMBERS));

@@ -148,3 +148,57 @@ fn a_sample_of_each_pattern_is_kept_and_fair() {
     let early = taken.iter().filter(|n| **n < 10_000).count();
     assert!((6..=26).contains(&early), "{taken:?}");
 }
+
+/// Its lines are of one shape, or of what is forgotten in between.
+fn levels(text: &str) -> Vec<Option<Level>> {
+    let mut miner = LogMiner::new(at("2026-11-24T12:00:00Z"));
+    miner.push(at("2026-11-24T12:00:00Z"), text.as_bytes());
+    miner.finish().lines.iter().map(|l| l.level).collect()
+}
+
+#[test]
+fn lines_that_differ_in_a_letter_or_a_status_keep_their_levels() {
+    let klog: String =
+        "IIIEEFI".chars().map(|l| format!("{l}1124 08:15:30.250000       1 leader.go:12] lost lease 5\n")).collect();
+    let (info, error) = (Some(Level::Info), Some(Level::Error));
+    assert_eq!(levels(&klog), [info, info, info, error, error, Some(Level::Critical), info]);
+    let access: String = [200, 200, 200, 500, 500, 503, 200]
+        .iter()
+        .map(|s| format!("1.2.3.4 - - [24/Nov/2026:08:15:30 +0000] GET /a HTTP/1.1 {s} 12\n"))
+        .collect();
+    assert_eq!(levels(&access), [info, info, info, error, error, error, info]);
+}
+
+#[test]
+fn shapes_that_are_forgotten_are_not_learnt_any_more() {
+    let word = |n: usize| format!("{n:05}").bytes().map(|b| char::from(b - b'0' + b'g')).collect::<String>();
+    for same in ["hello there you", "a lazy dog", "the quick fox"] {
+        let many: String = (0..2999).map(|n| format!("{} {}\n", word(n), word(n * 7 + 3))).collect();
+        let logs = mine(&format!("{same}\n{many}zzz yyy\n{same}"));
+        assert_eq!(logs.total_lines, 3002 - 1 + 1);
+    }
+}
+
+#[test]
+fn a_time_of_day_counts_for_a_file_and_not_for_a_stream_that_is_followed() {
+    let now = at("2026-11-24T16:00:00Z");
+    let line = b"18:00:00.000 [main] ERROR a.B - late\n";
+    let mut live = LogMiner::new(now).live(Duration::from_secs(600));
+    live.push(now + Duration::from_secs(5), line);
+    assert_eq!(live.finish().lines[0].at.time_of_day(), "16:00:05");
+    let mut file = LogMiner::new(now);
+    file.push(now, line);
+    assert_eq!(file.finish().lines[0].at.to_string(), "2026-11-23T18:00:00.000Z");
+}
+
+#[test]
+fn a_sample_of_joined_patterns_is_fair() {
+    let five = ["ann", "bob", "cid", "dan", "eve"].map(|n| format!("client {n} logged in\n").repeat(40)).concat();
+    let word = |n: usize| format!("{n:05}").bytes().map(|b| char::from(b - b'0' + b'g')).collect::<String>();
+    let filler: String = (0..600).map(|n| format!("{0} is {1} and {0}\n", word(n), word(7 * n))).collect();
+    let text = five + &filler + &"client zed logged in\n".repeat(20_000);
+    let logs = mine(&text);
+    let joined = logs.patterns.iter().find(|p| p.template == "client <*> logged in").unwrap();
+    let zed = joined.sample.iter().filter(|r| logs.lines[**r as usize].text.contains("zed")).count();
+    assert_eq!((joined.count, zed + 1 >= joined.sample.len(), zed > 0), (20_200, true, true), "{:?}", joined.sample);
+}
