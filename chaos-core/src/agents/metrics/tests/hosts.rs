@@ -31,7 +31,8 @@ const STAT: &str = "#!/bin/sh\n[ -e out/stat ] || { echo 0; exit; }\n[ \"$3\" !=
                     while read -r place size; do echo \"$size:$place/fd\"; done <out/stat\n";
 const LS: &str =
     "#!/bin/sh\nif [ \"$1\" = -f ] && [ -e 'out/no ls -f' ]; then exit 1; fi\nPATH=${PATH#*:} exec ls \"$@\"\n";
-const SLEEP: &str = "#!/bin/sh\nuntil [ -e go ]; do PATH=${PATH#*:} sleep 0.05; done\n";
+/// Ends with the host, too, so that nothing is left of a sampler that was killed.
+const SLEEP: &str = "#!/bin/sh\nuntil [ -e go ] || [ ! -e bin ]; do PATH=${PATH#*:} sleep 0.05; done\n";
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
