@@ -1,6 +1,5 @@
-//! Headers in forms that `header` does not know: a time that stands behind other fields, and what loggers put between
-//! the level and the message. For a whole log that somebody asks about, where a field in front of every message makes
-//! a template of every value of it.
+//! Headers in forms that `header` does not know: a time that stands behind other fields, or that may as well be a number
+//! of the message. A field that stays in front of every message makes a template of every value of it.
 
 use super::{
     component::component,

@@ -1,5 +1,6 @@
-//! The shape of a line: all of it but for its numbers, as a hash. Lines of one shape have their headers at the same
-//! places and their messages in one pattern, so that only the first of them have to be read (see `recall`).
+//! The shape of a line: all of it but for its numbers, as a hash. Lines of one shape have their messages in one pattern
+//! and, unless a letter within a number says otherwise (`E1124`), their headers at the same places, so that only the
+//! first of them have to be read (see `recall`).
 //!
 //! Works on blocks of 64 bytes with a bit for each byte, since most of the time that a line costs goes by here.
 

@@ -201,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn four_periods_are_enough_and_any_number_of_them_is() {
+        let night = |i: usize| if i % 288 < 12 { 80.0 } else { 5.0 } + noise(i);
+        assert_eq!(Season::of(&points(300_000, (0..1152).map(night))).unwrap().period, 86_400_000);
+        for n in [1200, 2000, 2900, 3000] {
+            let wave = |i: usize| (i as f64 / 10.45 * std::f64::consts::TAU).sin() * 20.0 + noise(i);
+            let season = Season::of(&points(1000, (0..n).map(wave)));
+            assert!(season.is_some_and(|s| (s.period - 10_450).abs() < 60), "{n}");
+        }
+    }
+
+    #[test]
     fn a_week_is_found_where_its_days_differ() {
         let day = |i: usize| if i / 24 % 7 < 5 { 50.0 } else { 0.0 } * f64::from(u8::from((8..18).contains(&(i % 24))));
         let season = Season::of(&points(3_600_000, (0..24 * 7 * 6).map(|i| day(i) + noise(i)))).unwrap();

@@ -14,6 +14,8 @@ fn lines_of_a_dump_are_no_alerts() {
         ("problem state (0=sup,1=usr).......0", true),
         ("size of the second cache.........0 (7)", true),
         ("lr:00004ed0 cr:28244842 xer:20000002", true),
+        ("err=ENOSPC path=/var", false),
+        ("code=500 path=/x", false),
         ("connection refused: 10.0.0.1", false),
         ("disk not found: 17", false),
         ("segment missing: /data/17", false),

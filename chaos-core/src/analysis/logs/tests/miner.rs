@@ -192,6 +192,20 @@ fn a_time_of_day_counts_for_a_file_and_not_for_a_stream_that_is_followed() {
 }
 
 #[test]
+fn what_fits_no_pattern_is_no_alarm() {
+    let word = |n: usize| format!("{n:05}").bytes().map(|b| char::from(b - b'0' + b'g')).collect::<String>();
+    let many = (0..3001).map(|n| format!("{0} {0}\n", word(n)));
+    let few = (0..200).map(|n| format!("err {}\n", word(n))).chain(["err segfault\n".into()]);
+    let more = (200..500).map(|n| format!("err {}\n", word(n)));
+    let text: String = many.chain(few).chain(more).collect();
+    let mut miner = LogMiner::new(at("2026-11-24T12:00:00Z")).counting();
+    miner.push(at("2026-11-24T12:00:00Z"), text.as_bytes());
+    let survey = miner.survey();
+    let rest = survey.templates.iter().find(|t| t.template == "<*>").unwrap();
+    assert!(rest.count > 200 && !rest.alert, "{rest:?}");
+}
+
+#[test]
 fn a_sample_of_joined_patterns_is_fair() {
     let five = ["ann", "bob", "cid", "dan", "eve"].map(|n| format!("client {n} logged in\n").repeat(40)).concat();
     let word = |n: usize| format!("{n:05}").bytes().map(|b| char::from(b - b'0' + b'g')).collect::<String>();

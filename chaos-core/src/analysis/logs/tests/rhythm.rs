@@ -41,6 +41,13 @@ fn a_beat_that_goes_on_is_not_broken() {
 }
 
 #[test]
+fn a_beat_that_had_ended_before_is_no_news() {
+    let burst = (0..10).map(|i| 120_000 + i * 1_000);
+    assert_eq!(judged(&times(burst.clone())), None);
+    assert_eq!(judged(&times(burst.chain([350_000]))), None);
+}
+
+#[test]
 fn a_beat_that_stops_is_late_from_when_the_next_was_due() {
     let stopped = times(every(10_000, 330_000));
     assert_eq!(judged(&stopped), Some(Broken::Late { due: Timestamp(330_000), gap: 80_000.0 }));
