@@ -42,6 +42,9 @@ const FOLLOWER: Duration = Duration::from_secs(60);
 /// How long a command may wait for its turn and its shell, even if it is given less time to run. Its own time begins
 /// when it starts, as that of a local command does.
 const TURN: Duration = Duration::from_secs(30);
+/// How often a server may close a session before it answers the request to run something. dropbear 2020.79 to 2024.85
+/// does so when a process of another session ends just then.
+const OVERLOOKED: usize = 10;
 /// How long a server may take to close a channel that we closed.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -68,7 +71,7 @@ impl Job {
 
 /// Why a command did not start.
 pub(crate) enum NotStarted {
-    /// Nothing was sent: another connection may be tried.
+    /// The server did not come to run it: another connection may be tried.
     Unsent(Error),
     /// It may have run.
     Sent(Error),
@@ -84,8 +87,26 @@ pub(crate) async fn run(
     request: &Request,
     clock: Arc<dyn Clock>,
 ) -> Result<Reply, NotStarted> {
-    let (writer, reply) = Reply::pair(request.max_bytes);
+    let job = Arc::new(job);
     let turn = Instant::now().checked_add(request.within.max(TURN));
+    for left in (0..OVERLOOKED).rev() {
+        match attempt(connection.clone(), job.clone(), request, turn, clock.clone()).await {
+            Err(NotStarted::Unsent(e)) if left > 0 && e.kind() == ErrorKind::Unreachable && !connection.is_closed() => {
+            }
+            done => return done,
+        }
+    }
+    Err(NotStarted::Unsent(connection.lost()))
+}
+
+async fn attempt(
+    connection: Arc<Connection>,
+    job: Arc<Job>,
+    request: &Request,
+    turn: Option<Instant>,
+    clock: Arc<dyn Clock>,
+) -> Result<Reply, NotStarted> {
+    let (writer, reply) = Reply::pair(request.max_bytes);
     let (within, max_bytes) = (request.within, request.max_bytes);
     let (started, wait) = oneshot::channel();
     // In a task of its own: who gives up waiting must not leave a session open.
@@ -98,7 +119,7 @@ pub(crate) async fn run(
         };
         match opened {
             Ok((channel, slot)) => {
-                let running = Running::start(connection, job, channel, slot, writer, clock, max_bytes, started);
+                let running = Running::start(connection, &job, channel, slot, writer, clock, max_bytes, started);
                 running.drive(turn, within).await;
             }
             Err(e) => drop(started.send(Err(NotStarted::Unsent(e)))),
@@ -132,6 +153,8 @@ struct Running {
     started: Option<oneshot::Sender<Result<(), NotStarted>>>,
     program: String,
     by_sudo: bool,
+    /// Whether the server took the request to run it.
+    answered: bool,
     out: Preamble,
     err: Preamble,
     group: Option<Group>,
@@ -150,7 +173,7 @@ impl Running {
     #[allow(clippy::too_many_arguments)]
     fn start(
         connection: Arc<Connection>,
-        job: Job,
+        job: &Arc<Job>,
         channel: Channel<Msg>,
         slot: Slot,
         writer: ReplyWriter,
@@ -160,7 +183,7 @@ impl Running {
     ) -> Self {
         let (read, write) = channel.split();
         let write = Arc::new(write);
-        let feeding = tokio::spawn(feed(write.clone(), job.launch, job.stdin));
+        let feeding = tokio::spawn(feed(write.clone(), job.clone()));
         Self {
             connection,
             read,
@@ -170,8 +193,9 @@ impl Running {
             writer,
             clock,
             started: Some(started),
-            program: job.program,
+            program: job.program.clone(),
             by_sudo: job.by_sudo,
+            answered: false,
             out: Preamble::new(&job.nonce),
             err: Preamble::new(&job.nonce),
             group: None,
@@ -261,6 +285,7 @@ impl Running {
 
     /// Takes a message; whether it was the last.
     fn take(&mut self, msg: ChannelMsg) -> bool {
+        self.answered |= !matches!(msg, ChannelMsg::WindowAdjusted { .. } | ChannelMsg::Eof | ChannelMsg::Close);
         match msg {
             ChannelMsg::Data { data } => {
                 if self.out.passed() {
@@ -320,7 +345,8 @@ impl Running {
     fn not_started(&mut self, e: Error) {
         if let Some(started) = self.started.take() {
             let e = e.with("program", self.program.escape_debug());
-            let _ = started.send(Err(NotStarted::Sent(e)));
+            let overlooked = !self.answered && e.kind() == ErrorKind::Unreachable && !self.connection.is_closed();
+            let _ = started.send(Err(if overlooked { NotStarted::Unsent(e) } else { NotStarted::Sent(e) }));
         }
     }
 
@@ -435,11 +461,12 @@ impl Running {
 }
 
 /// Sends the request and standard input. Nothing here may hold up the draining.
-async fn feed(write: Arc<ChannelWriteHalf<Msg>>, launch: Launch, stdin: Vec<u8>) {
-    if write.exec(true, launch.exec).await.is_err() {
+async fn feed(write: Arc<ChannelWriteHalf<Msg>>, job: Arc<Job>) {
+    if write.exec(true, job.launch.exec.as_str()).await.is_err() {
         return;
     }
-    let whole = [launch.preface.into_bytes(), stdin].concat();
+    let whole = [job.launch.preface.as_bytes(), &job.stdin].concat();
+    drop(job);
     // A command that does not read its input is no failure of ours.
     if write.data_bytes(whole).await.is_ok() {
         let _ = write.eof().await;

@@ -4,6 +4,7 @@
 
 mod conforms;
 mod files;
+mod forgetful;
 mod hostile;
 mod hosts;
 mod life;
