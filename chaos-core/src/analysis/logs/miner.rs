@@ -15,7 +15,7 @@ use super::{
     recall::{Known, Reading, Recall},
     record::Pending,
     severe::{Words, words},
-    shape::shape,
+    shape::Shaper,
     stamp::Form,
     survey::{self, Survey},
     tags::{LineTag, Tagger},
@@ -159,6 +159,7 @@ struct State {
     backwards: u32,
     pending: Pending,
     shape: Shape,
+    shaper: Shaper,
     recall: Recall,
     tree: Tree,
     patterns: Vec<Pattern>,
@@ -225,17 +226,19 @@ impl State {
         // What these say depends on their numbers: JSON, syslog with a priority, the kernel's ring buffer.
         let is_special =
             text.starts_with(['{', '<']) || text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(',');
-        let Some(shape) = (!is_special).then(|| shape(text.as_bytes())).flatten() else {
+        let shaped = if is_special { None } else { self.shaper.shape(text.as_bytes()) };
+        let Some((shape, numbers)) = shaped else {
             return (deep::parse(text, &self.frame), Shape::Unknown);
         };
         let known = self.recall.look_up(shape);
         if let Known::Read(reading, pattern) = known
-            && let Some(header) = reading.header(text, &self.frame)
+            && let Some(header) = reading.header(text, numbers, &self.frame)
         {
             return (header, Shape::Of(pattern));
         }
         let header = deep::parse(text, &self.frame);
-        let reading = matches!(known, Known::Again).then(|| Reading::of(text, &header, &self.frame)).flatten();
+        let reading =
+            matches!(known, Known::Again).then(|| Reading::of(text, &header, &self.frame, &mut self.shaper)).flatten();
         (header, reading.map_or(Shape::Unknown, |r| Shape::Read(shape, r)))
     }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::{
     deep,
     header::{Frame, Header},
-    shape::{statuses, without_digits},
+    shape::{Numbers, Shaper, has_length, letters, statuses},
     stamp::Form,
 };
 use crate::model::Level;
@@ -15,28 +15,65 @@ use crate::model::Level;
 /// Shapes that are remembered, a power of two.
 const MOST: usize = 1 << 14;
 
-/// From here to there in a line.
-type Place = (u16, u16);
+/// A place in all lines of a shape, counted from their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// This number, from 1; 0 is the line's start.
+    number: u8,
+    /// Counted from the number's first byte; else from behind its last.
+    is_within: bool,
+    offset: u16,
+}
+
+impl Place {
+    /// Where `at` is in a line with such numbers.
+    fn of(at: usize, numbers: &Numbers) -> Self {
+        let begun = numbers.runs().iter().take_while(|(from, _)| usize::from(*from) < at).count();
+        let (is_within, base) = match begun.checked_sub(1).map(|i| numbers.runs()[i]) {
+            Some((from, to)) if at < usize::from(to) => (true, from),
+            Some((_, to)) => (false, to),
+            None => (false, 0),
+        };
+        Self { number: begun as u8, is_within, offset: at as u16 - base }
+    }
+
+    /// Where it is in another line.
+    fn at(self, numbers: &Numbers) -> usize {
+        let base = match usize::from(self.number).checked_sub(1).map(|i| numbers.runs()[i]) {
+            Some((from, to)) => {
+                if self.is_within {
+                    from
+                } else {
+                    to
+                }
+            }
+            None => 0,
+        };
+        usize::from(base) + usize::from(self.offset)
+    }
+}
+
+/// From here to there.
+type Part = (Place, Place);
 
 /// How lines of one shape are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    time: Option<(Form, u16)>,
+    time: Option<(Form, Place)>,
     /// Another time, which has to be one too.
-    also: Option<(Form, u16)>,
+    also: Option<(Form, Place)>,
     level: Option<Level>,
-    unit: Option<Place>,
-    pid: Option<Place>,
-    message: Place,
-    /// A hash of what stands before the message, but for its digits: there, letters in numbers tell too (`E1124`).
-    before: u64,
+    unit: Option<Part>,
+    pid: Option<Part>,
+    message: Part,
+    /// A hash of the letters in numbers before the message: there they tell too (`E1124`).
+    letters: u64,
 }
 
 /// A shape that was seen, at first only that it was.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     shape: u64,
-    tried: bool,
     read: Option<(Reading, u32)>,
 }
 
@@ -64,12 +101,11 @@ impl Recall {
         }
         let seen = &mut self.seen[shape as usize % MOST];
         if seen.shape != shape {
-            *seen = Seen { shape, tried: false, read: None };
+            *seen = Seen { shape, read: None };
             return Known::New;
         }
         match seen.read {
             Some((reading, pattern)) => Known::Read(reading, pattern),
-            None if std::mem::replace(&mut seen.tried, true) => Known::New,
             None => Known::Again,
         }
     }
@@ -91,23 +127,30 @@ impl Recall {
 
 impl Reading {
     /// How a line was read, if all lines of its shape are read so. Numbers must make no difference: with other digits,
-    /// which are a valid time wherever there can be one, it has to be read in the same way.
-    pub(super) fn of(line: &str, read: &Header<'_>, frame: &Frame) -> Option<Self> {
-        let reading = Self::places(line, read)?;
-        let other = other_digits(line)?;
-        let again = Self::places(&other, &deep::parse(&other, frame))?;
+    /// which are a valid time wherever there can be one, and with a message's numbers of other lengths, it has to be
+    /// read in the same way.
+    pub(super) fn of(line: &str, read: &Header<'_>, frame: &Frame, shaper: &mut Shaper) -> Option<Self> {
+        let (shape, numbers) = shaper.shape(line.as_bytes())?;
+        let reading = Self::places(line, read, numbers)?;
+        let other = other_numbers(line, numbers, reading.message.0.at(numbers))?;
+        let (same, numbers) = shaper.shape(other.as_bytes())?;
+        debug_assert_eq!(shape, same, "{line:?} and {other:?}");
+        let again = Self::places(&other, &deep::parse(&other, frame), numbers)?;
         let same = (reading.time, reading.also) == (again.time, again.also)
             && (reading.level, reading.unit, reading.message) == (again.level, again.unit, again.message)
             && reading.pid == again.pid;
         same.then_some(reading)
     }
 
-    fn places(line: &str, read: &Header<'_>) -> Option<Self> {
+    fn places(line: &str, read: &Header<'_>, numbers: &Numbers) -> Option<Self> {
         let start = |part: &str| {
             let at = (part.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
-            (at + part.len() <= line.len()).then_some(at as u16)
+            (at + part.len() <= line.len()).then_some(at)
         };
-        let place = |part: &str| Some((start(part)?, start(part)? + part.len() as u16));
+        let place = |part: &str| {
+            let at = start(part)?;
+            Some((Place::of(at, numbers), Place::of(at + part.len(), numbers)))
+        };
         // What is owned by the header is not as it stands in the line.
         let borrowed = |part: &Cow<'_, str>| match part {
             Cow::Borrowed(text) => place(text),
@@ -121,7 +164,7 @@ impl Reading {
         if matches!(read.stamp, Some((Form::Access, _))) && statuses(line.as_bytes()).next().is_none() {
             return None;
         }
-        let before = without_digits(&line.as_bytes()[..usize::from(message.0)]);
+        let letters = letters(line.as_bytes(), numbers, message.0.at(numbers));
         let unit = match &read.unit {
             Some(unit) => Some(borrowed(unit)?),
             None => None,
@@ -131,17 +174,17 @@ impl Reading {
             None => None,
         };
         let stamp = |stamp: Option<(Form, &str)>| match stamp {
-            Some((form, text)) => Some(Some((form, start(text)?))),
+            Some((form, text)) => Some(Some((form, Place::of(start(text)?, numbers)))),
             None => Some(None),
         };
         let (time, also) = (stamp(read.stamp)?, stamp(read.also)?);
-        Some(Self { time, also, level: read.level, unit, pid, message, before })
+        Some(Self { time, also, level: read.level, unit, pid, message, letters })
     }
 
     /// The header of another line of the shape; `None` when that has numbers that can't be read so.
-    pub(super) fn header<'a>(&self, line: &'a str, frame: &Frame) -> Option<Header<'a>> {
-        let part = |(from, to): Place| line.get(usize::from(from)..usize::from(to));
-        if without_digits(part((0, self.message.0))?.as_bytes()) != self.before {
+    pub(super) fn header<'a>(&self, line: &'a str, numbers: &Numbers, frame: &Frame) -> Option<Header<'a>> {
+        let part = |(from, to): Part| line.get(from.at(numbers)..to.at(numbers));
+        if letters(line.as_bytes(), numbers, self.message.0.at(numbers)) != self.letters {
             return None;
         }
         let pid = match self.pid {
@@ -157,8 +200,8 @@ impl Reading {
         if header.pid.is_some() != pid.is_some() {
             return None;
         }
-        let read = |(form, at): (Form, u16)| {
-            let text = line.get(usize::from(at)..)?;
+        let read = |(form, at): (Form, Place)| {
+            let text = line.get(at.at(numbers)..)?;
             Some((form, form.read(text.as_bytes(), frame)?.0, text))
         };
         let header = match self.also {
@@ -175,11 +218,25 @@ impl Reading {
     }
 }
 
-/// The line with a 1 in place of each digit, but for the status of an HTTP request.
-fn other_digits(line: &str) -> Option<String> {
-    let mut other: Vec<u8> = line.bytes().map(|b| if b.is_ascii_digit() { b'1' } else { b }).collect();
-    for (at, status) in statuses(line.as_bytes()) {
-        other[at..at + 3].copy_from_slice(&status);
+/// The line with a 1 in place of each digit, and with a digit more or less in those numbers of the message whose length
+/// makes no other shape; but for the status of an HTTP request.
+fn other_numbers(line: &str, numbers: &Numbers, message: usize) -> Option<String> {
+    let bytes = line.as_bytes();
+    let mut other: Vec<u8> = bytes.iter().map(|b| if b.is_ascii_digit() { b'1' } else { *b }).collect();
+    let kept: Vec<usize> = statuses(bytes).map(|(at, _)| at).collect();
+    for at in &kept {
+        other[*at..at + 3].copy_from_slice(&bytes[*at..at + 3]);
+    }
+    // From the end on, so that what is still to come stays where it is.
+    for (i, (from, to)) in numbers.runs().iter().enumerate().rev() {
+        let (from, to) = (usize::from(*from), usize::from(*to));
+        let is_mixed = numbers.mixed >> i & 1 == 1;
+        if from < message || is_mixed || has_length(bytes, from, to, is_mixed) || kept.contains(&from) {
+            continue;
+        }
+        // Never three, which may be a status.
+        let length = if to - from < 5 { 5 } else { 4 };
+        other.splice(from..to, std::iter::repeat_n(b'1', length));
     }
     String::from_utf8(other).ok()
 }
@@ -190,10 +247,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        analysis::logs::{
-            mask::{roughly, thoroughly},
-            shape::shape,
-        },
+        analysis::logs::mask::{roughly, thoroughly},
         model::Timestamp,
     };
 
@@ -278,8 +332,16 @@ mod tests {
                     Some((one, two)) => (*one, (*two).to_owned()),
                     None => {
                         let one = PARTS[part - TIMES.len()];
-                        let digit = |c: char| if c.is_ascii_digit() { char::from(b'0' + next.next().unwrap_or(&0)) } else { c };
-                        (one, one.chars().map(digit).collect())
+                        let mut other = String::new();
+                        for c in one.chars() {
+                            let digit = *next.next().unwrap_or(&0);
+                            let times = if digit % 3 == 0 { 2 } else { 1 };
+                            match c {
+                                '0'..='9' => other.extend(std::iter::repeat_n(char::from(b'0' + digit), times)),
+                                _ => other.push(c),
+                            }
+                        }
+                        (one, other)
                     }
                 };
                 line.push_str(one);
@@ -287,9 +349,12 @@ mod tests {
             }
             let frame = Frame { reference: Timestamp::parse("2026-11-24T12:00:00Z").unwrap(), boot: Some(Timestamp(0)) };
             let read = deep::parse(&line, &frame);
-            if shape(line.as_bytes()) == shape(other.as_bytes())
-                && let Some(reading) = Reading::of(&line, &read, &frame)
-                && let Some(recalled) = reading.header(&other, &frame)
+            let (mut shaper, mut others) = (Shaper::default(), Shaper::default());
+            let shape = shaper.shape(line.as_bytes()).map(|(shape, _)| shape);
+            let (other_shape, numbers) = others.shape(other.as_bytes()).unwrap();
+            if shape == Some(other_shape)
+                && let Some(reading) = Reading::of(&line, &read, &frame, &mut shaper)
+                && let Some(recalled) = reading.header(&other, numbers, &frame)
             {
                 prop_assert_eq!(&recalled, &deep::parse(&other, &frame), "{}", line);
                 prop_assert_eq!(masked(&recalled.message), masked(&read.message));
@@ -300,15 +365,21 @@ mod tests {
     #[test]
     fn usual_lines_are_recalled() {
         let frame = Frame { reference: Timestamp::parse("2026-11-24T12:00:00Z").unwrap(), boot: None };
+        let (mut shaper, mut others) = (Shaper::default(), Shaper::default());
+        let mut reading = |line: &str| Reading::of(line, &deep::parse(line, &frame), &frame, &mut shaper);
         for (line, other) in [
-            ("Nov 24 08:15:30 h sshd[123]: from 10.0.0.1", "Nov 23 09:16:31 h sshd[456]: from 20.1.9.2"),
-            ("2026-11-24 08:15:30,250 INFO [main] o.a.B: done 5", "2026-01-31 23:59:59,999 INFO [main] o.a.B: done 7"),
-            ("plain text 5", "plain text 7"),
+            ("Nov 24 08:15:30 h sshd[123]: from 10.0.0.1", "Nov 23 09:16:31 h sshd[45]: from 200.1.93.2"),
+            ("2026-11-24 08:15:30,250 INFO [main] o.a.B: done 5", "2026-01-31 23:59:59,999 INFO [main] o.a.B: done 77"),
+            (
+                "1.2.3.4 - - [24/Nov/2026:08:15:30 +0000] \"GET /a/17 HTTP/1.1\" 200 12",
+                "10.20.30.40 - - [01/Jan/2026:23:59:59 +0000] \"GET /a/29 HTTP/1.1\" 200 12345",
+            ),
+            ("plain text 5", "plain text 77"),
         ] {
-            let reading = Reading::of(line, &deep::parse(line, &frame), &frame).unwrap();
-            assert_eq!(reading.header(other, &frame).unwrap(), deep::parse(other, &frame));
+            let reading = reading(line).unwrap();
+            let (_, numbers) = others.shape(other.as_bytes()).unwrap();
+            assert_eq!(reading.header(other, numbers, &frame).unwrap(), deep::parse(other, &frame));
         }
-        let reading = |line: &str| Reading::of(line, &deep::parse(line, &frame), &frame);
         assert!(reading("2026-13-24 08:15:30 INFO what is no time may be one next").is_none());
     }
 }
