@@ -1,11 +1,11 @@
-//! What mining a log costs, beside reading and splitting the same file: `cargo bench --bench logs -- FILE`.
+//! What mining a log and a first look at it cost, beside reading and splitting the same file: `cargo bench --bench logs -- FILE`.
 
 #![allow(clippy::print_stdout)] // that is what it is for
 
 use std::{fs::File, hint::black_box, io::Read, time::Instant};
 
 use chaos_core::{
-    analysis::logs::{Lines, LogMiner},
+    analysis::logs::{Glance, Lines, LogMiner},
     model::Timestamp,
 };
 
@@ -16,7 +16,7 @@ const PIECE: usize = 256 << 10;
 fn main() {
     // `cargo test --benches` runs this too.
     let Some(file) = std::env::args().nth(1).filter(|a| !a.starts_with("--")) else { return };
-    let (mut split, mut mined) = (Vec::new(), Vec::new());
+    let (mut split, mut glanced, mut mined) = (Vec::new(), Vec::new(), Vec::new());
     let (mut lines, mut templates, mut bytes) = (0, 0, 0);
     for _ in 0..ROUNDS {
         let started = Instant::now();
@@ -30,12 +30,17 @@ fn main() {
         });
         split.push(started.elapsed().as_secs_f64());
         let started = Instant::now();
+        let mut glance = Glance::new(Timestamp::default());
+        pieces(&file, |piece| glance.push(piece));
+        black_box(glance.finish());
+        glanced.push(started.elapsed().as_secs_f64());
+        let started = Instant::now();
         let mut miner = LogMiner::new(Timestamp::default()).counting();
         pieces(&file, |piece| miner.push(Timestamp::default(), piece));
         templates = miner.survey().templates.len();
         mined.push(started.elapsed().as_secs_f64());
     }
-    let (split, mined) = (median(&mut split), median(&mut mined));
+    let (split, glanced, mined) = (median(&mut split), median(&mut glanced), median(&mut mined));
     println!(
         "chaos-core: {:.2} M lines/s ({:.2} GB/s), {templates} templates; reading and splitting alone {:.2} M lines/s, {:.1} times as fast",
         lines as f64 / mined / 1e6,
@@ -43,6 +48,7 @@ fn main() {
         lines as f64 / split / 1e6,
         mined / split
     );
+    println!("a first look: {:.2} M lines/s ({:.2} GB/s)", lines as f64 / glanced / 1e6, bytes as f64 / glanced / 1e9);
 }
 
 fn pieces(file: &str, mut each: impl FnMut(&[u8])) -> u64 {

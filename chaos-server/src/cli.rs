@@ -126,6 +126,9 @@ pub(crate) struct AnalyzeLogsArgs {
     /// With --json: one object for each line of the input, in its order, in place of the templates.
     #[arg(long, requires = "json")]
     pub(crate) per_line: bool,
+    /// A first look only, for a log that is large: how many lines at which levels, and which tell of trouble.
+    #[arg(long, conflicts_with_all = ["baseline", "values", "per_line"])]
+    pub(crate) quick: bool,
 }
 
 #[derive(Debug, Args)]

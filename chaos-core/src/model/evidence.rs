@@ -67,6 +67,21 @@ pub enum Level {
     Emergency,
 }
 
+impl Level {
+    /// All of them, the least severe first.
+    pub const ALL: [Self; 9] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warning,
+        Self::Error,
+        Self::Critical,
+        Self::Alert,
+        Self::Emergency,
+    ];
+}
+
 /// One log record that was kept, redacted, without its header where the header was understood.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogLine {

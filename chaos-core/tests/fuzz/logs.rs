@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use chaos_core::{
     analysis::logs::{
-        Frame, LineTag, Lines, LogMiner, MAX_KEPT, MAX_KEPT_BYTES, MAX_LINE, MAX_PATTERNS, Survey, detect, parse,
-        raw_logs,
+        Frame, Glance, LineTag, Lines, LogMiner, MAX_KEPT, MAX_KEPT_BYTES, MAX_LINE, MAX_PATTERNS, Sight, Survey,
+        detect, parse, raw_logs,
     },
     model::{Body, Evidence, Facts, Ledger, Logs, Observation, Timestamp},
 };
@@ -44,6 +44,19 @@ pub(super) fn lines(data: &[u8]) {
         // What was text is text when it is cut, too.
         assert!(std::str::from_utf8(line).is_ok() || std::str::from_utf8(raw).is_err());
     }
+    let sight = glance(&text, usize::MAX);
+    assert_eq!(sight, glance(&text, size));
+    let blank = all.iter().filter(|l| l.trim_ascii().is_empty()).count();
+    assert_eq!((sight.lines, sight.bytes), ((all.len() - blank) as u64, text.len() as u64));
+    assert_eq!(sight.levels.values().sum::<u64>() + sight.without_level, sight.lines);
+    assert!(sight.troubles.iter().map(|t| t.count).sum::<u64>() <= sight.lines);
+    assert!(sight.troubles.iter().all(|t| t.count > 0 && 0 < t.first_line && t.first_line <= t.last_line));
+}
+
+fn glance(text: &[u8], size: usize) -> Sight {
+    let mut glance = Glance::new(NOON);
+    text.chunks(size).for_each(|piece| glance.push(piece));
+    glance.finish()
 }
 
 /// A header is read the same each time, and its time has a text.

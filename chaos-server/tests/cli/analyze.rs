@@ -53,6 +53,34 @@ fn a_log_is_shown_by_its_templates() {
 }
 
 #[test]
+fn a_first_look_says_how_much_and_what_is_wrong() {
+    let place = Place::new();
+    fs::write(place.path("a.log"), LOG).unwrap();
+    let ran = place.run(&["analyze", "logs", "--quick", "a.log"]);
+    assert_eq!((ran.code, &*ran.err), (0, ""), "{ran:?}");
+    let told = "7 lines, 2026-11-24 08:00:00 to 2026-11-24 08:00:30\n1 error, 3 info, 3 without a level\n";
+    assert!(ran.out.starts_with(told), "{ran:?}");
+    assert!(ran.out.contains("worker failed"), "{ran:?}");
+
+    let json = |files: &[&str]| -> Value {
+        let ran = place.run(&[&["analyze", "logs", "--quick", "--json"], files].concat());
+        serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
+    };
+    let sight = json(&["a.log"]);
+    assert_eq!((&sight["lines"], &sight["levels"]["info"], &sight["without_level"]), (&7.into(), &3.into(), &3.into()));
+    let failed = sight["troubles"].as_array().unwrap().iter().find(|t| t["level"] == "error").unwrap();
+    assert_eq!((&failed["count"], &failed["first_line"]), (&1.into(), &4.into()));
+    fs::write(place.path("well.gz"), gzip(b"2026-11-24T09:00:00Z INFO all is well\n")).unwrap();
+    let both = json(&["a.log", "well.gz"]);
+    assert_eq!((&both["lines"], &both["troubles"]), (&8.into(), &sight["troubles"]));
+
+    let ran = place.run(&["analyze", "logs", "--quick", "well.gz"]);
+    assert!(ran.out.ends_with("No line tells of trouble.\n"), "{ran:?}");
+    let ran = place.run(&["analyze", "logs", "--quick", "--per-line", "--json", "a.log"]);
+    assert!(ran.code == 2 && ran.err.contains("--quick"), "{ran:?}");
+}
+
+#[test]
 fn every_line_of_a_log_is_one_object() {
     let place = Place::new();
     fs::write(place.path("a.log"), LOG).unwrap();

@@ -12,7 +12,7 @@ use super::{
     lines::Lines,
     mask::{roughly, thoroughly},
     pattern::{Pattern, merge, texts},
-    recall::{Known, Reading, Recall},
+    recall::{Known, Reading, Recall, is_special},
     record::Pending,
     severe::{Words, words},
     shape::Shaper,
@@ -223,10 +223,7 @@ impl State {
 
     /// Reads a line's header, or recalls how lines of its shape are read.
     fn read<'a>(&mut self, text: &'a str) -> (Header<'a>, Shape) {
-        // What these say depends on their numbers: JSON, syslog with a priority, the kernel's ring buffer.
-        let is_special =
-            text.starts_with(['{', '<']) || text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(',');
-        let shaped = if is_special { None } else { self.shaper.shape(text.as_bytes()) };
+        let shaped = if is_special(text.as_bytes()) { None } else { self.shaper.shape(text.as_bytes()) };
         let Some((shape, numbers)) = shaped else {
             return (deep::parse(text, &self.frame), Shape::Unknown);
         };

@@ -3,7 +3,8 @@
 //! The way of a line: [`Lines`] cuts the bytes, [`parse`] takes the header apart, `mask` and `templates` find its
 //! pattern, `count` and `keep` remember it in bounded memory; `rates` and `rhythm` tell
 //! [`detect`] what is usual. [`Survey`] is the
-//! same for a person who asks about a whole file, `tags` for one who asks about each of its lines. Redaction has happened before.
+//! same for a person who asks about a whole file, `tags` for one who asks about each of its lines, and [`Glance`] for one
+//! who can't wait. Redaction has happened before.
 
 mod alert;
 mod component;
@@ -12,6 +13,7 @@ mod cursor;
 mod deep;
 mod detect;
 mod focus;
+mod glance;
 mod header;
 mod join;
 mod json;
@@ -36,6 +38,7 @@ mod templates;
 mod values;
 
 pub use detect::detect;
+pub use glance::{Glance, Sight, Trouble};
 pub use header::{Frame, Header, parse};
 pub use keep::{MAX_KEPT, MAX_KEPT_BYTES};
 pub use lines::{Lines, MAX_LINE};

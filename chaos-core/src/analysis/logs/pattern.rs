@@ -123,6 +123,6 @@ impl Pattern {
 }
 
 /// The same for the same template in every run.
-fn id(template: &str) -> String {
+pub(super) fn id(template: &str) -> String {
     Sha256::digest(template.as_bytes()).iter().take(6).map(|b| format!("{b:02x}")).collect()
 }

@@ -77,6 +77,12 @@ struct Seen {
     read: Option<(Reading, u32)>,
 }
 
+/// Whether what a line says depends on its numbers: JSON, syslog with a priority, the kernel's ring buffer.
+pub(super) fn is_special(line: &[u8]) -> bool {
+    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    matches!(line.first(), Some(b'{' | b'<')) || line.get(digits) == Some(&b',')
+}
+
 /// The shapes that were seen lately.
 #[derive(Debug, Default)]
 pub(super) struct Recall {
@@ -179,6 +185,11 @@ impl Reading {
         };
         let (time, also) = (stamp(read.stamp)?, stamp(read.also)?);
         Some(Self { time, also, level: read.level, unit, pid, message, letters })
+    }
+
+    /// The level of another line of the shape; `None` when its numbers may say another one.
+    pub(super) fn level(&self, line: &[u8], numbers: &Numbers) -> Option<Option<Level>> {
+        (letters(line, numbers, self.message.0.at(numbers)) == self.letters).then_some(self.level)
     }
 
     /// The header of another line of the shape; `None` when that has numbers that can't be read so.

@@ -24,7 +24,7 @@ use crate::{
 /// Bytes of tags that are held in memory; more go to a temporary file.
 const IN_MEMORY: usize = 16 << 20;
 /// Templates that a person is shown at most; JSON has all.
-const MOST: usize = 60;
+pub(super) const MOST: usize = 60;
 /// Characters of a template.
 const WIDE: usize = 140;
 /// Cells of a template's course over time.
@@ -232,11 +232,11 @@ fn course(t: &Template, survey: &Survey) -> String {
     spark(&cells)
 }
 
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     at.to_string().replace('T', " ").chars().take(19).collect()
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     let text = visible(text);
     match text.char_indices().nth(WIDE) {
         Some((at, _)) => format!("{}…", &text[..at]),

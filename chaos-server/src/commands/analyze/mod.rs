@@ -3,6 +3,7 @@
 mod input;
 mod logs;
 mod metrics;
+mod quick;
 mod series;
 mod together;
 
@@ -13,6 +14,7 @@ use crate::{
 
 pub(super) fn analyze(what: &Analyze) -> Result<Exit, Failure> {
     match what {
+        Analyze::Logs(args) if args.quick => quick::quick(args),
         Analyze::Logs(args) => logs::logs(args),
         Analyze::Metrics(args) => metrics::metrics(args),
     }
