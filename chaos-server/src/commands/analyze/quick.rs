@@ -26,10 +26,9 @@ pub(super) fn quick(args: &AnalyzeLogsArgs) -> Result<Exit, Failure> {
         })?;
     }
     let sight = glance.finish();
-    if args.json {
-        output::print_json(&sight)?
-    } else {
-        output::print(&shown(&sight))?
+    match args.json {
+        true => output::print_json(&sight)?,
+        false => output::print(&shown(&sight))?,
     }
     Ok(Exit::Ok)
 }
