@@ -12,6 +12,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod evaluation;
 mod events;
 pub mod host;
 pub mod model;

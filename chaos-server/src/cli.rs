@@ -23,6 +23,14 @@ Examples:
 
 --target is any Host of ~/.ssh/config, [user@]host[:port] or ssh://user@host:port.";
 
+const LABELS: &str = "\
+label.toml says what was really wrong:
+  fault = \"cpu_saturation\"   # a fault's id, healthy, or unknown
+  also = [\"service_down\"]    # what else was wrong; to name it is no mistake
+  [culprit]                  # what a diagnosis has to name, if anything
+  kind = \"process\"
+  command = \"report-builder\"";
+
 const CONFIGURATION: &str = "\
 Configuration, by default ./chaos-handler.toml or ~/.config/chaos-handler/config.toml:
   incidents = \"incidents\"         # directory of incidents
@@ -98,6 +106,8 @@ pub(crate) enum Command {
     /// Look at files of logs or metrics, without an incident.
     #[command(subcommand)]
     Analyze(Analyze),
+    /// Think labelled incidents over again, and say how good the diagnoses are.
+    Eval(EvalArgs),
 }
 
 /// What kind of files.
@@ -276,6 +286,20 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "DIR", default_value = "replay")]
     pub(crate) out: PathBuf,
     /// Print the events as JSON lines, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = LABELS)]
+pub(crate) struct EvalArgs {
+    /// Directories of recorded incidents with a label.toml beside the recording, or such an incident's own.
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) dirs: Vec<PathBuf>,
+    /// Catalogue files, or directories of them, beside the built-in entries.
+    #[arg(long = "catalogue", value_name = "PATH")]
+    pub(crate) catalogues: Vec<PathBuf>,
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -25,13 +25,13 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/incidents")
 }
 
-/// All files below a directory, but for the recording.
+/// All files below a directory, but for the recording and the label.
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for prefix in ["", "artifacts/"] {
         for entry in fs::read_dir(root.join(prefix)).into_iter().flatten() {
             let path = entry.unwrap().path();
-            if path.is_file() {
+            if path.is_file() && !path.ends_with("label.toml") {
                 found.insert(format!("{prefix}{}", path.file_name().unwrap().display()), fs::read(&path).unwrap());
             }
         }
@@ -77,6 +77,54 @@ fn recorded_incidents_are_diagnosed_right() {
             assert!(!diagnosis["culprit"].is_null(), "{name}");
         }
     }
+}
+
+fn eval(args: &[&str], dirs: &[&Path]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_chaos-handler")).arg("eval").args(args).args(dirs).output().unwrap()
+}
+
+#[test]
+fn diagnoses_are_held_against_labels() {
+    let ran = eval(&["--json"], &[&examples()]);
+    assert!(ran.status.success(), "{ran:?}");
+    let all: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(all["incidents"].as_array().unwrap().len(), INCIDENTS.len());
+    for (what, n, of) in
+        [("detected", 6, 6), ("top_1", 6, 6), ("top_3", 6, 6), ("culprit", 6, 6), ("false_alarms", 0, 1)]
+    {
+        assert_eq!(all[what], serde_json::json!({ "n": n, "of": of }), "{what}");
+    }
+    assert_eq!(all["misleading"], serde_json::json!({ "n": 0, "of": 7 }));
+
+    // A label that says otherwise is believed, and the diagnosis is wrong then.
+    let other = tempfile::tempdir().unwrap();
+    let incident = examples().join("service_kill");
+    assert!(Command::new("cp").arg("-r").arg(incident.join(".")).arg(other.path()).status().unwrap().success());
+    let label = other.path().join("label.toml");
+    fs::write(&label, "fault = \"disk_space\"\n[culprit]\nkind = \"unit\"\n").unwrap();
+    let ran = eval(&["--json"], &[other.path()]);
+    let one: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:?}"));
+    for what in ["top_1", "culprit"] {
+        assert_eq!(one[what], serde_json::json!({ "n": 0, "of": 1 }), "{what}");
+    }
+    assert_eq!(one["misleading"], serde_json::json!({ "n": 1, "of": 1 }));
+    let shown = String::from_utf8(eval(&[], &[other.path()]).stdout).unwrap();
+    assert!(shown.contains("! ") && shown.contains("wrong cause at 80 % or more        100.0 %  (1 of 1)"), "{shown}");
+
+    for (text, says) in [
+        ("fault = \"Disk Space\"", "is no fault's id"),
+        ("fault = 1", "invalid type"),
+        ("fault = \"healthy\"\nalso = [\"disk_space\"]", "what is healthy has no other fault"),
+        ("cause = \"disk_space\"", "unknown field"),
+    ] {
+        fs::write(&label, text).unwrap();
+        let ran = eval(&[], &[other.path()]);
+        let err = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(!ran.status.success() && err.contains(says) && err.contains("label.toml"), "{text}: {err}");
+    }
+    fs::remove_file(&label).unwrap();
+    let ran = eval(&[], &[other.path()]);
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("no incident with a label.toml"), "{ran:?}");
 }
 
 #[test]

@@ -177,3 +177,22 @@ pub enum EntityKind {
     Port,
     Log,
 }
+
+impl EntityKind {
+    /// As it is written in artifacts.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Process => "process",
+            Self::Unit => "unit",
+            Self::Filesystem => "filesystem",
+            Self::Directory => "directory",
+            Self::File => "file",
+            Self::Device => "device",
+            Self::Interface => "interface",
+            Self::Port => "port",
+            Self::Log => "log",
+        }
+    }
+}

@@ -17,6 +17,7 @@ use crate::{
     },
     agents,
     artifact::ArtifactSink,
+    catalogue::Catalogue,
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind, Result},
     events::Message,
@@ -242,6 +243,17 @@ impl Pipeline {
             Source::Replay(replay) => Some(&replay.run().id),
             Source::Target { .. } => None,
         }
+    }
+
+    /// The built-in investigator and fixer with this catalogue, in place of those that there are.
+    #[must_use]
+    pub fn with_catalogue(mut self, catalogue: &Catalogue) -> Self {
+        self.agents.fixers.clear();
+        self.agents = self
+            .agents
+            .investigator("Investigator", agents::Investigator::new(catalogue.clone()))
+            .fixer("FixerAgent", agents::FixerAgent::new(catalogue.clone()));
+        self
     }
 
     /// Other agents in place of the built-in ones.

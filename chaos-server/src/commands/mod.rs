@@ -2,6 +2,7 @@
 
 mod analyze;
 mod chaos;
+mod eval;
 mod follow;
 mod incidents;
 mod replay;
@@ -59,6 +60,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Cleanup(args) => scenarios::cleanup(&args, &config).await,
         Command::Scripts(what) => scripts::scripts(what, &config).await,
         Command::Analyze(what) => analyze::analyze(&what),
+        Command::Eval(args) => eval::eval(&args).await,
     }
 }
 

@@ -180,7 +180,11 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
 /// A trend, a level, a change of variance or a moment, compared with what is usual.
 fn compared(sight: &Sight<'_>) -> Option<Anomaly> {
     let level = || level::find(sight).or_else(|| variance::find(sight));
-    trend::find(sight).or_else(level).or_else(|| spike::find(sight))
+    let Some(trend) = trend::find(sight) else { return level().or_else(|| spike::find(sight)) };
+    // What jumps and then settles, as an average of what jumped does, grows all the time, and least of all by that.
+    let is_new = trend.slope.is_none_or(|slope| !trend::as_before(sight, slope));
+    let settled = is_new.then(|| level::find(sight)).flatten();
+    Some(settled.filter(|level| level.score > trend.score).unwrap_or(trend))
 }
 
 /// What is left when the season is taken off, told in the values as they were measured.

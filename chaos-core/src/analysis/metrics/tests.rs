@@ -60,6 +60,18 @@ fn growing_memory_is_a_trend_with_a_time_to_exhaustion() {
     assert!(found[0].score > 0.5);
 }
 
+/// Round trips are averages that the kernel keeps: after a jump they come closer to it with each packet.
+#[test]
+fn an_average_that_settles_after_a_jump_is_a_new_level() {
+    let before = [0.0005, 0.0008, 0.0006, 0.0006, 0.0011, 0.0009];
+    let mut rtt =
+        series("system.network.tcp.rtt", "s", before.into_iter().chain([0.095, 0.148, 0.174, 0.187, 0.197, 0.2]));
+    rtt.at = (0..12).map(|i| i * 4000).collect();
+    let found = run(&rtt);
+    assert_eq!(changes(&found), [Change::LevelUp]);
+    assert!(found[0].score > 0.6 && found[0].onset == Some(Timestamp(24_000)), "{found:?}");
+}
+
 #[test]
 fn a_full_disk_is_saturated_whatever_it_was_before() {
     let full = series("system.filesystem.utilization", "1", vec![0.96; 50]);

@@ -50,19 +50,22 @@ fn anomaly(sight: &Sight<'_>, points: &[Point], line: &Line) -> Anomaly {
     if let Some(seconds) = left {
         far = far.max(score(SOON, seconds));
     }
-    // What grew as fast before is the host's own way, for all that can be told.
-    let usual = (sight.usual.len() >= 5).then(|| self::line(sight.usual)).flatten();
-    let as_before = usual.is_some_and(|u| u.slope * line.slope > 0.0 && u.slope.abs() > 0.5 * line.slope.abs());
     Anomaly {
         change,
         before: sight.before(),
         after: last,
         onset: points.first().map(|p| Timestamp::from_millis(p.at)),
         rows: rows(points),
-        score: far * weight * if as_before { 0.5 } else { 1.0 },
+        score: far * weight * if as_before(sight, line.slope) { 0.5 } else { 1.0 },
         slope: Some(line.slope),
         exhausted_after: left.filter(|s| *s < 1e9).map(Duration::from_secs_f64),
     }
+}
+
+/// What grew as fast before is the host's own way, for all that can be told.
+pub(super) fn as_before(sight: &Sight<'_>, slope: f64) -> bool {
+    let usual = (sight.usual.len() >= 5).then(|| line(sight.usual)).flatten();
+    usual.is_some_and(|u| u.slope * slope > 0.0 && u.slope.abs() > 0.5 * slope.abs())
 }
 
 /// The line through the points, where they do follow one.
