@@ -26,6 +26,7 @@ use crate::{
     hops::printable,
     route::{Hop, KeyAgent},
     secrets::Secrets,
+    short_scalar,
 };
 
 /// How long an agent may take to list its keys.
@@ -309,7 +310,7 @@ async fn open(path: &Path, secrets: &Secrets) -> Result<Arc<PrivateKey>> {
         return Ok(key);
     }
     let text = read_private(path)?;
-    let opened = match keys::decode_secret_key(&text, None) {
+    let opened = match decode(&text, None) {
         Err(e) if needs_passphrase(&e, &text) => {
             let Some(passphrase) = secrets.passphrase(path).await else {
                 return Err(Error::new(
@@ -318,7 +319,7 @@ async fn open(path: &Path, secrets: &Secrets) -> Result<Arc<PrivateKey>> {
                 ));
             };
             // The key's own derivation takes a good part of a second.
-            let task = tokio::task::spawn_blocking(move || keys::decode_secret_key(&text, Some(passphrase.expose())));
+            let task = tokio::task::spawn_blocking(move || decode(&text, Some(passphrase.expose())));
             task.await.map_err(|e| Error::new(ErrorKind::Internal, "opening the key failed").because(e))?.map_err(|e| {
                 Error::new(ErrorKind::Denied, "the passphrase does not open it, or it is damaged").because(e)
             })
@@ -329,6 +330,13 @@ async fn open(path: &Path, secrets: &Secrets) -> Result<Arc<PrivateKey>> {
     let key = Arc::new(opened?);
     secrets.keep_key(path, key.clone());
     Ok(key)
+}
+
+fn decode(text: &str, passphrase: Option<&str>) -> std::result::Result<PrivateKey, keys::Error> {
+    keys::decode_secret_key(text, passphrase).or_else(|e| {
+        let key = short_scalar::may_be_why(&e).then(|| short_scalar::read(text, passphrase));
+        key.flatten().ok_or(e)
+    })
 }
 
 fn needs_passphrase(e: &keys::Error, text: &str) -> bool {

@@ -26,6 +26,7 @@ mod put;
 pub mod route;
 pub mod secrets;
 mod shell;
+mod short_scalar;
 mod slots;
 mod ssh;
 mod wire;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -56,6 +57,46 @@ async fn each_kind_of_key() {
     ] {
         check_key(args, Secrets::none()).await;
     }
+}
+
+/// A P-256 key whose private scalar starts with a zero byte, which OpenSSH leaves out. ssh-keygen made it; it opens
+/// nothing.
+const SHORT_SCALAR: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAaAAAABNlY2RzYS
+1zaGEyLW5pc3RwMjU2AAAACG5pc3RwMjU2AAAAQQS5GsI/N0TTZj7pb4f0u81KI9jC1bIR
+JRrn+4YIZGRqEOvmwm9stGu75ruamTN1G7mmEIr1jc5Gsbnez07dLFM5AAAAoO0VP5XtFT
++VAAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBLkawj83RNNmPulv
+h/S7zUoj2MLVshElGuf7hghkZGoQ6+bCb2y0a7vmu5qZM3UbuaYQivWNzkaxud7PTt0sUz
+kAAAAfYDzDneLB7oJLFes9bpvd2SWqp60JFxuFc+hTgJnLzQAAAAVzaG9ydAECAwQ=
+-----END OPENSSH PRIVATE KEY-----
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_a_short_scalar() {
+    let Some(server) = Server::openssh("") else { return };
+    let key = server.dir.path().join("short");
+    fs::write(&key, SHORT_SCALAR).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let run = |args: &[&str]| {
+        let done = Command::new("ssh-keygen").args(args).arg("-f").arg(&key).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
+    };
+    let public = server.dir.path().join("short.pub");
+    fs::write(&public, run(&["-y"])).unwrap();
+    let_in(&server, &public);
+    fs::remove_file(&public).unwrap();
+    let hop = Hop { identity_files: vec![key.clone()], ..server.hop() };
+    assert_eq!(says(&connect(to(hop.clone())).await.unwrap(), "echo in").await, "in");
+    run(&["-p", "-N", "correct horse"]);
+    let secrets = |passphrase: &str| {
+        let secret = Secret::new(passphrase.into());
+        Secrets::new(None, Some(Arc::new(move |_| Some(secret.clone()))))
+    };
+    let ssh = connect_with(to(hop.clone()), secrets("correct horse")).await.unwrap();
+    assert_eq!(says(&ssh, "echo in").await, "in");
+    let e = connect_with(to(hop), secrets("hunter2")).await.unwrap_err();
+    assert!(e.to_string().contains("the passphrase does not open it"), "{e}");
 }
 
 /// A person is asked once, although the connection is made again.
