@@ -7,6 +7,8 @@ use crate::catalogue::{Catalogue, Fault};
 /// Prior weight of a host with nothing wrong, and of trouble that the catalogue does not know.
 const PRIOR_HEALTHY: f64 = 0.85;
 const PRIOR_UNKNOWN: f64 = 0.03;
+/// The same of all faults of the catalogue together.
+const PRIOR_FAULTS: f64 = 0.12;
 /// How much more often two independent faults come together than by chance: trouble clusters.
 const CLUSTER: f64 = 5.0;
 /// P(a symptom is present | unknown trouble): unknown trouble can look like anything, so it explains each symptom
@@ -85,12 +87,15 @@ fn effect_of(cause: &Fault, effect: &Fault) -> Option<f64> {
 impl Belief {
     pub(super) fn new(catalogue: &Catalogue) -> Self {
         let faults = catalogue.faults();
+        // Priors are relative: more entries make trouble neither likelier nor less likely.
+        let all: f64 = faults.iter().map(|f| f.prior.get()).sum();
+        let priors: Vec<f64> = faults.iter().map(|f| f.prior.get() * PRIOR_FAULTS / all).collect();
         let mut states = vec![(State::Healthy, PRIOR_HEALTHY.ln()), (State::Unknown, PRIOR_UNKNOWN.ln())];
-        states.extend(faults.iter().enumerate().map(|(i, f)| (State::One(i), f.prior.get().ln())));
+        states.extend(priors.iter().enumerate().map(|(i, prior)| (State::One(i), prior.ln())));
         let mut causes = Vec::new();
         for (a, fa) in faults.iter().enumerate() {
             for (b, fb) in faults.iter().enumerate().skip(a + 1) {
-                let (pa, pb) = (fa.prior.get(), fb.prior.get());
+                let (pa, pb) = (priors[a], priors[b]);
                 let (state, prior) = match (effect_of(fa, fb), effect_of(fb, fa)) {
                     (Some(p), _) => (State::Two(a, b), pa * p),
                     (None, Some(p)) => (State::Two(b, a), pb * p),
@@ -138,9 +143,18 @@ impl Belief {
         self.probabilities().iter().filter(|(s, _)| s.has(fault)).map(|(_, p)| p).sum()
     }
 
-    /// Entropy in bits.
-    pub(super) fn entropy(&self) -> f64 {
-        self.probabilities().iter().map(|(_, p)| if *p > 0.0 { -p * p.log2() } else { 0.0 }).sum()
+    /// How much less uncertain, in bits, an answer is expected to leave us: the mutual information of the state and
+    /// whether something with these likelihoods is present.
+    pub(super) fn expected_gain(&self, likelihood: &Likelihood<'_>) -> f64 {
+        let mut states = Vec::with_capacity(self.states.len());
+        let mut present = 0.0;
+        for (state, p) in self.probabilities() {
+            let q = likelihood.of(state).clamp(1e-6, 1.0 - 1e-6);
+            present += p * q;
+            states.push((p, q));
+        }
+        let term = |q: f64, all: f64| q * (q / all).log2();
+        states.iter().map(|(p, q)| p * (term(*q, present) + term(1.0 - q, 1.0 - present))).sum()
     }
 
     /// How likely each is *the* cause, most likely first: what two faults have together goes to the cause where

@@ -258,18 +258,11 @@ impl<'a> Inquiry<'a> {
         best.map(|(_, at)| at)
     }
 
-    /// Expected loss of entropy, in bits: the mutual information of the state and the answer.
+    /// How much an answer would tell, in bits.
     fn expected_gain(&self, fault: usize, reading: &Reading) -> f64 {
         let bears = |i: usize| (i == fault).then(|| reading.p.get());
         let background = reading.background.get();
-        let likelihood = Likelihood { fault: &bears, background, unknown: background };
-        let present: f64 = self.belief.probabilities().iter().map(|(s, p)| p * likelihood.of(*s)).sum();
-        let after = |outcome: bool| {
-            let mut then = self.belief.clone();
-            then.update(&likelihood, outcome);
-            then.entropy()
-        };
-        self.belief.entropy() - present * after(true) - (1.0 - present) * after(false)
+        self.belief.expected_gain(&Likelihood { fault: &bears, background, unknown: background })
     }
 
     fn argv(&self, fault: usize, probe: &Probe) -> Option<Vec<String>> {
