@@ -17,6 +17,111 @@ enum Args {
     Verb(&'static [&'static str], &'static [&'static str]),
     /// Nothing at all, or only words that begin with one of these.
     Only(&'static [&'static str]),
+    /// What this says of all the arguments together; the text is told when it refuses.
+    If(fn(&[&str]) -> bool, &'static str),
+}
+
+fn digits(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn one_or_two_digits(word: &str) -> bool {
+    digits(word) && word.len() <= 2
+}
+
+/// A delay without a count never ends.
+fn vmstat_ends(args: &[&str]) -> bool {
+    let (words, options): (Vec<&str>, Vec<&str>) = args.iter().partition(|a| !a.starts_with('-'));
+    let known = options.iter().all(|o| ["-y", "-n", "-w", "-a", "-t"].contains(o));
+    known && matches!(words[..], [] | [_, _]) && words.iter().all(|w| one_or_two_digits(w))
+}
+
+/// nft joins its words to one script, so only these words may be there at all.
+fn nft_lists(args: &[&str]) -> bool {
+    args.contains(&"list")
+        && args.contains(&"ruleset")
+        && args.iter().all(|a| ["list", "ruleset", "-a", "-n", "-s", "-t", "-j"].contains(a))
+}
+
+fn iptables_saves(args: &[&str]) -> bool {
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let table = || ["filter", "nat", "mangle", "raw", "security"];
+        if !(*arg == "-c" || *arg == "-t" && args.next().is_some_and(|t| table().contains(t))) {
+            return false;
+        }
+    }
+    true
+}
+
+/// `-C` looks whether a rule is there and `-S` prints; no other command may stand anywhere beside.
+fn iptables_reads(args: &[&str]) -> bool {
+    const COMMANDS: [&str; 12] = ["-A", "-D", "-I", "-R", "-F", "-Z", "-N", "-X", "-P", "-E", "-M", "-L"];
+    const LONG: [&str; 15] = [
+        "append",
+        "delete",
+        "insert",
+        "replace",
+        "flush",
+        "zero",
+        "new-chain",
+        "delete-chain",
+        "policy",
+        "rename-chain",
+        "modprobe",
+        "list",
+        "new",
+        "rename",
+        "delete-c",
+    ];
+    let commands = |a: &&str| {
+        COMMANDS.iter().any(|c| a.starts_with(c))
+            || a.strip_prefix("--").is_some_and(|long| LONG.iter().any(|l| l.starts_with(long) || long.starts_with(l)))
+    };
+    matches!(args.first(), Some(&("-C" | "-S"))) && !args[1..].iter().any(commands)
+}
+
+/// Without `-s` it writes its history.
+fn nstat_reads(args: &[&str]) -> bool {
+    let options: String = args.iter().filter_map(|a| a.strip_prefix('-')).collect();
+    let names = args.iter().filter(|a| !a.starts_with('-'));
+    options.contains('a')
+        && options.contains('s')
+        && options.bytes().all(|b| b"aszpj".contains(&b))
+        && names.into_iter().all(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'*'))
+}
+
+/// Anything but `-p` and ids would set a class, or run a program.
+fn ionice_reads(args: &[&str]) -> bool {
+    matches!(args, ["-p", pids @ ..] if !pids.is_empty() && pids.iter().all(|p| digits(p)))
+}
+
+fn chronyc_reads(args: &[&str]) -> bool {
+    let (options, words): (Vec<&str>, Vec<&str>) = args.iter().partition(|a| a.starts_with('-'));
+    options.iter().all(|o| ["-n", "-c"].contains(o))
+        && matches!(words[..], ["tracking" | "sources" | "sourcestats" | "activity"])
+}
+
+/// Prints of a certificate what is public; `-in` names it, since it would read its standard input.
+fn openssl_shows_a_certificate(args: &[&str]) -> bool {
+    let Some((&"x509", rest)) = args.split_first() else { return false };
+    let mut rest = rest.iter();
+    let (mut named, mut quiet) = (false, false);
+    while let Some(arg) = rest.next() {
+        match *arg {
+            "-noout" => quiet = true,
+            "-in" => named = rest.next().is_some_and(|f| f.starts_with('/')),
+            "-checkend" if rest.next().is_some_and(|n| digits(n)) => {}
+            "-ext" if rest.next() == Some(&"subjectAltName") => {}
+            "-subject" | "-issuer" | "-dates" | "-enddate" | "-startdate" | "-fingerprint" | "-serial" => {}
+            _ => return false,
+        }
+    }
+    named && quiet
+}
+
+fn compares_contexts(args: &[&str]) -> bool {
+    matches!(args, ["-V", file] if file.starts_with('/'))
 }
 
 /// Programs that read, with the arguments that would make them do something else.
@@ -68,6 +173,20 @@ const PROGRAMS: &[(&str, Args)] = &[
     ("visudo", Args::Only(&["-c"])),
     ("apt-get", Args::Verb(&["install", "remove", "upgrade", "autoremove", "check"], &[])),
     ("logrotate", Args::Not(&["-f", "--force", "-s", "--state", "-l", "--log", "-m", "--mail"])),
+    ("vmstat", Args::If(vmstat_ends, "only `vmstat` or `vmstat DELAY COUNT` ends")),
+    ("nft", Args::If(nft_lists, "only `nft list ruleset` reads")),
+    ("iptables-save", Args::If(iptables_saves, "only -c and -t TABLE read")),
+    ("ip6tables-save", Args::If(iptables_saves, "only -c and -t TABLE read")),
+    ("iptables", Args::If(iptables_reads, "only -C and -S read")),
+    ("ip6tables", Args::If(iptables_reads, "only -C and -S read")),
+    ("nstat", Args::If(nstat_reads, "it writes its history without -s")),
+    ("ionice", Args::If(ionice_reads, "only -p PID reads")),
+    ("repquota", Args::Not(&[])),
+    ("timedatectl", Args::Verb(&["show", "status", "timesync-status", "show-timesync"],
+        &["-H", "--host", "-M", "--machine", "--monitor"])),
+    ("chronyc", Args::If(chronyc_reads, "only tracking, sources, sourcestats and activity read")),
+    ("openssl", Args::If(openssl_shows_a_certificate, "only `openssl x509 -noout -in FILE` with what it prints reads")),
+    ("matchpathcon", Args::If(compares_contexts, "only -V FILE reads")),
     ("systemd-analyze", Args::Verb(&["verify", "time", "blame", "critical-chain", "dump"], &["-H", "--host"])),
 ];
 
@@ -133,7 +252,11 @@ impl AllowList {
         if let Some(word) = args.iter().find(|a| a.contains('\0')) {
             return no("a NUL in an argument", word);
         }
-        if let Some(word) = args.iter().find(|a| SECRETS.iter().any(|s| a.contains(s))) {
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        // Most certificates are in files of this name, and this prints nothing else of them.
+        let certificate = program == "openssl" && openssl_shows_a_certificate(&words);
+        let secret = |a: &String| SECRETS.iter().any(|s| a.contains(s) && !(certificate && *s == ".pem"));
+        if let Some(word) = args.iter().find(|a| secret(a)) {
             return no("it may hold a secret", word);
         }
         let Some((_, rule)) = PROGRAMS.iter().find(|(name, _)| name == program) else {
@@ -155,6 +278,8 @@ impl AllowList {
                     None => no("it needs a verb that reads", program),
                 }
             }
+            Args::If(reads, _) if reads(&words) => Ok(()),
+            Args::If(_, why) => no(why, program),
             Args::Only(allowed) => {
                 let known = |a: &&String| {
                     allowed.iter().any(|p| if p.ends_with(['=', '+']) { a.starts_with(p) } else { a == p })
@@ -257,6 +382,19 @@ mod tests {
             "logrotate -d /etc/logrotate.conf",
             "sysctl vm.swappiness",
             "dmesg --time-format=iso --follow",
+            "vmstat 1 4",
+            "vmstat",
+            "nft -a list ruleset",
+            "iptables-save -c -t filter",
+            "iptables -C INPUT -p tcp -m tcp --dport 80 -j DROP",
+            "iptables -S",
+            "nstat -az -s TcpExtListenOverflows",
+            "ionice -p 812 813",
+            "repquota -a -u",
+            "timedatectl show -p NTPSynchronized",
+            "chronyc -n tracking",
+            "openssl x509 -noout -enddate -in /etc/ssl/site.pem",
+            "matchpathcon -V /var/www",
         ] {
             assert!(allowed(line), "{line}");
         }
@@ -298,6 +436,37 @@ mod tests {
             "cat /root/.ssh/id_ed25519",
             "cat /proc/1/environ",
             "python3 -c 1",
+            "vmstat 1",
+            "vmstat 1 1000",
+            "nft flush ruleset",
+            "nft list ruleset ; flush ruleset",
+            "nft list",
+            "nft -f /tmp/x list ruleset",
+            "iptables-save -f /etc/passwd",
+            "iptables-save -M /tmp/x",
+            "iptables -A INPUT -j DROP",
+            "iptables -C INPUT -j DROP -D INPUT",
+            "iptables -S --flush",
+            "iptables -S --del INPUT",
+            "iptables -C INPUT --modprobe=/tmp/x",
+            "nstat -a",
+            "nstat -ras",
+            "nstat -ast 5",
+            "ionice -c 3 -p 812",
+            "ionice reboot",
+            "ionice -p",
+            "timedatectl set-time 12:00",
+            "timedatectl -H other show",
+            "chronyc",
+            "chronyc makestep",
+            "chronyc tracking makestep",
+            "openssl x509 -in /etc/ssl/site.pem",
+            "openssl x509 -noout",
+            "openssl x509 -noout -in /etc/ssl/private/site.key",
+            "openssl x509 -noout -in /etc/ssl/site.pem -out /etc/passwd",
+            "openssl rsa -noout -in /etc/ssl/site.pem",
+            "openssl s_client -connect example.com:443",
+            "matchpathcon /etc",
         ] {
             assert!(!allowed(line), "{line}");
         }

@@ -98,10 +98,10 @@ fn diagnoses_are_held_against_labels() {
 
     // A label that says otherwise is believed, and the diagnosis is wrong then.
     let other = tempfile::tempdir().unwrap();
-    let incident = examples().join("service_kill");
+    let incident = examples().join("net_latency");
     assert!(Command::new("cp").arg("-r").arg(incident.join(".")).arg(other.path()).status().unwrap().success());
     let label = other.path().join("label.toml");
-    fs::write(&label, "fault = \"disk_space\"\n[culprit]\nkind = \"unit\"\n").unwrap();
+    fs::write(&label, "fault = \"disk_space\"\n[culprit]\nkind = \"interface\"\n").unwrap();
     let ran = eval(&["--json"], &[other.path()]);
     let one: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:?}"));
     for what in ["top_1", "culprit"] {

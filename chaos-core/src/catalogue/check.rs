@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    entry::{CheckTemplate, Fault, File, Probe, Remedy, Symptom},
+    entry::{CheckTemplate, Fault, File, Pattern, Probe, Remedy, Symptom},
     invalid, line_at, placeholder, reading,
 };
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
     model::{Answer, Ask, End, EntityKind, Timestamp},
 };
 
-type Named<'a> = (&'a str, &'a str, File);
+/// A file's name, its text, and what it says.
+pub(super) type Named<'a> = (&'a str, &'a str, File);
 
 /// One file under check, to tell where a mistake is.
 struct At<'a> {
@@ -28,16 +29,19 @@ impl At<'_> {
     }
 }
 
-pub(super) fn all(files: &[Named<'_>]) -> Result<()> {
+/// Checks the files from the one with number `from` on; those before were checked by a test.
+pub(super) fn all(files: &[Named<'_>], from: usize) -> Result<()> {
     let mut symptoms = BTreeSet::new();
     let mut faults = BTreeSet::from(["healthy", "unknown"]);
-    for (file, text, parsed) in files {
+    for (n, (file, text, parsed)) in files.iter().enumerate() {
         let at = At { file, text };
         for s in &parsed.symptoms {
             if !symptoms.insert(s.id.as_str()) {
                 at.no(&s.id, "there is already a symptom of this id")?;
             }
-            symptom(&at, s)?;
+            if n >= from {
+                symptom(&at, s)?;
+            }
         }
         if let Some(f) = &parsed.fault
             && !faults.insert(f.id.0.as_str())
@@ -45,12 +49,54 @@ pub(super) fn all(files: &[Named<'_>]) -> Result<()> {
             at.no(&f.id.0, "there is already a fault of this id")?;
         }
     }
-    for (file, text, parsed) in files {
+    for (file, text, parsed) in &files[from..] {
         if let Some(f) = &parsed.fault {
             fault(&At { file, text }, f, &symptoms, &faults)?;
         }
     }
+    no_circle(files)
+}
+
+/// No fault may follow from itself, by however many steps.
+fn no_circle(files: &[Named<'_>]) -> Result<()> {
+    let follows: BTreeMap<&str, Vec<&str>> = files
+        .iter()
+        .filter_map(|(_, _, parsed)| parsed.fault.as_ref())
+        .map(|f| (f.id.0.as_str(), f.explains.iter().map(|e| e.fault.0.as_str()).collect()))
+        .collect();
+    let mut done = BTreeSet::new();
+    for (file, text, parsed) in files {
+        let Some(f) = &parsed.fault else { continue };
+        if let Some(circle) = circle(f.id.0.as_str(), &follows, &mut Vec::new(), &mut done) {
+            At { file, text }.no(circle[1], &format!("it explains itself: {}", circle.join(" -> ")))?;
+        }
+    }
     Ok(())
+}
+
+fn circle<'a>(
+    id: &'a str,
+    follows: &BTreeMap<&str, Vec<&'a str>>,
+    way: &mut Vec<&'a str>,
+    done: &mut BTreeSet<&'a str>,
+) -> Option<Vec<&'a str>> {
+    if let Some(start) = way.iter().position(|w| *w == id) {
+        return Some(way[start..].iter().copied().chain([id]).collect());
+    }
+    if !done.insert(id) {
+        return None;
+    }
+    way.push(id);
+    let found = follows.get(id).into_iter().flatten().find_map(|next| circle(next, follows, way, done));
+    way.pop();
+    found
+}
+
+fn pattern(at: &At<'_>, id: &str, pattern: &Pattern) -> Result<()> {
+    match pattern.mistake() {
+        Some(why) => at.no(id, &format!("not a regular expression: {why}")),
+        None => Ok(()),
+    }
 }
 
 fn symptom(at: &At<'_>, s: &Symptom) -> Result<()> {
@@ -64,6 +110,7 @@ fn symptom(at: &At<'_>, s: &Symptom) -> Result<()> {
         return at.no(&s.id, "give at least one change");
     }
     if let Some(l) = &s.log {
+        pattern(at, &s.id, &l.pattern)?;
         if l.matches.is_empty() || l.not_match.is_empty() {
             return at.no(&s.id, "give at least one text in match and one in not_match");
         }
@@ -98,13 +145,25 @@ fn fault<'f>(at: &At<'_>, f: &'f Fault, symptoms: &BTreeSet<&str>, faults: &BTre
             at.no(id, "no symptom has this id")?;
         }
     }
+    let mut listed = BTreeSet::new();
+    if let Some(twice) = f.symptoms.iter().find(|s| !listed.insert(s.id.as_str())) {
+        at.no(&twice.id, "this fault has the symptom twice")?;
+    }
+    if let Some(p) = f.culprit.iter().find_map(|c| c.pattern.as_ref()) {
+        pattern(at, &f.id.0, p)?;
+    }
     if let Some(e) = f.explains.iter().find(|e| !faults.contains(e.fault.0.as_str())) {
         at.no(&e.fault.0, "no fault has this id")?;
     }
     let mut sources: BTreeSet<&'f str> = BTreeSet::new();
     if let Some(c) = &f.culprit {
         sources.extend(of_entity(c.kind).iter().copied());
-        sources.extend(c.pattern.iter().flat_map(super::entry::Pattern::captures));
+        sources.extend(c.pattern.iter().flat_map(Pattern::captures));
+    }
+    for p in &f.probes {
+        for p_or_names in [p.reading.as_ref().and_then(|r| r.pattern.as_ref()), p.names.as_ref().map(|n| &n.pattern)] {
+            p_or_names.map_or(Ok(()), |found| pattern(at, &p.id, found))?;
+        }
     }
     for names in f.probes.iter().filter_map(|p| p.names.as_ref()) {
         sources.extend(names.pattern.captures());
@@ -158,6 +217,9 @@ fn probe(at: &At<'_>, p: &Probe, sources: &BTreeSet<&str>) -> Result<()> {
         (None, None) => at.no(&p.id, "give a reading, or names, or both")?,
         (Some(r), _) if r.pattern.is_some() == r.exit.is_some() => {
             at.no(&p.id, "a reading has either a pattern or an exit code")?;
+        }
+        (Some(r), _) if r.p <= r.background => {
+            at.no(&p.id, "p is not above background, so what it finds would speak against the fault")?;
         }
         (Some(r), _) if r.value_min.is_some() && !r.pattern.iter().flat_map(|p| p.captures()).any(|c| c == "value") => {
             at.no(&p.id, "value_min needs a capture named value")?;

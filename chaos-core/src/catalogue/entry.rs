@@ -1,7 +1,7 @@
 //! What a catalogue entry says: symptoms, probes, culprit, remedies. Plain data as read from TOML; whether an
 //! entry makes sense is decided in `check`, and what it means for an incident in `matching` and `reading`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use regex::Regex;
 use serde::Deserialize;
@@ -35,30 +35,54 @@ impl TryFrom<f64> for Probability {
     }
 }
 
-/// A regular expression, compiled when the entry is read.
+/// A regular expression, compiled when it is first used: an incident needs few of the catalogue's.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Pattern(Regex);
+#[serde(from = "String")]
+pub struct Pattern {
+    text: String,
+    regex: OnceLock<Regex>,
+}
 
 impl Pattern {
-    /// The expression.
+    /// The expression. One that is none finds nothing; that is refused when a file is checked.
     #[must_use]
     pub fn regex(&self) -> &Regex {
-        &self.0
+        self.regex.get_or_init(|| {
+            self.compiled().unwrap_or_else(|_| Regex::new(NOTHING).expect("a class without members is an expression"))
+        })
+    }
+
+    fn compiled(&self) -> Result<Regex, regex::Error> {
+        Regex::new(&self.text)
+    }
+
+    /// Why it is no expression, if it is none.
+    pub(super) fn mistake(&self) -> Option<String> {
+        match self.compiled() {
+            Ok(regex) => {
+                let _ = self.regex.set(regex);
+                None
+            }
+            Err(e) => Some(e.to_string()),
+        }
+    }
+
+    fn text(&self) -> &str {
+        &self.text
     }
 
     /// The names of its captures, in order.
     pub fn captures(&self) -> impl Iterator<Item = &str> {
-        self.0.capture_names().flatten()
+        self.regex().capture_names().flatten()
     }
 }
 
-impl TryFrom<String> for Pattern {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Self, Error> {
-        Regex::new(&text)
-            .map(Self)
-            .map_err(|e| Error::new(ErrorKind::InvalidInput, "not a regular expression").because(e))
+/// Matches no text.
+const NOTHING: &str = r"[^\s\S]";
+
+impl From<String> for Pattern {
+    fn from(text: String) -> Self {
+        Self { text, regex: OnceLock::new() }
     }
 }
 
@@ -230,6 +254,16 @@ pub struct Reading {
     pub background: Probability,
     /// What is the case when it is present.
     pub sentence: String,
+}
+
+impl Reading {
+    /// Whether it finds present what `other` finds present.
+    pub(crate) fn looks_for_the_same(&self, other: &Self) -> bool {
+        self.pattern.as_ref().map(Pattern::text) == other.pattern.as_ref().map(Pattern::text)
+            && self.exit == other.exit
+            && self.value_min == other.value_min
+            && self.lines_min == other.lines_min
+    }
 }
 
 const fn ten() -> f64 {

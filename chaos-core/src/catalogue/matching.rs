@@ -9,9 +9,17 @@ use crate::{
     model::{Change, Finding, Observation, Series, Signal},
 };
 
-/// Whether this finding shows this symptom. Findings below [`NOTABLE`] show nothing.
+/// A log symptom this rare on a host where nothing would cause it counts however quietly it is said: what a line
+/// means is known then, and its level and number say little.
+const TELLING: f64 = 0.005;
+/// From this score on.
+const QUIET: f64 = 0.2;
+
+/// Whether this finding shows this symptom. Findings below [`NOTABLE`] show nothing, except what is [`TELLING`].
 pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
-    if finding.score.is_nan() || finding.score < NOTABLE || symptom.entity.is_some_and(|k| k != finding.entity.kind) {
+    let telling = symptom.log.is_some() && symptom.background.get() <= TELLING;
+    let least = if telling { QUIET } else { NOTABLE };
+    if finding.score.is_nan() || finding.score < least || symptom.entity.is_some_and(|k| k != finding.entity.kind) {
         return false;
     }
     match &finding.signal {

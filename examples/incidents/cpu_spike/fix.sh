@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-002
 # Generated:  2026-11-24T02:31:07.789Z
-# Diagnosis:  A runaway process saturates the CPU (91 %)
+# Diagnosis:  A runaway process saturates the CPU (83 %)
 # Culprit:    stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
 # Plan:       Ask the busy processes of stress-ng-cpu to end; stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
-# Plan hash:  sha256 b097d59828f47ffc380efdf5c58638bc9836cf0b0d4a701b569708bcfe2d58c8
+# Plan hash:  sha256 0dcd4c969d69ca20dfed2e6047f3e2e21db2b5e9b8760d9ba759164c9960aaa9
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

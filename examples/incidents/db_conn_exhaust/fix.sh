@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T11:02:20.151Z
-# Diagnosis:  A client holds all connections of a database (91 %)
+# Diagnosis:  A client holds all connections of a database (65 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 99c8d6c1d0c7fb3d399f37627deae2af47340b7a805147f1e19590ce7d033461
+# Plan hash:  sha256 126be83d05db4953740c1610a0c2abf099cace4af781dea662978e481edac014
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

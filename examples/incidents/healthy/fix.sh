@@ -3,7 +3,7 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T02:30:01.837Z
-# Diagnosis:  Nothing is wrong (99 %)
+# Diagnosis:  Nothing is wrong (98 %)
 # Culprit:    not named
 # Plan:       no action
 # Plan hash:  sha256 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-003
 # Generated:  2026-11-24T02:32:29.061Z
-# Diagnosis:  A process takes more and more memory (96 %)
+# Diagnosis:  A process takes more and more memory (87 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 ff1fc9fdafc9dba8f21f51510ad8849450b7c750a84a5ff1286abfdd3ae53ce8
+# Plan hash:  sha256 89ee60fd711e2f5f9c44ca47e3bbc1eca708791e3cd8e996bcc10f542949f8fe
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

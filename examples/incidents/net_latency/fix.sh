@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T10:58:54.842Z
-# Diagnosis:  The network is slow or loses packets (98 %)
+# Diagnosis:  The network is slow (97 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 34e3f8cd172b9154b0eb6712b0ff002d03ee34b1470a24c844c9effe92220c4e
+# Plan hash:  sha256 cd95647566389f7d9e2e91450ec163a0e66e3eb86cbd9da42d6d98c37689ae03
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T11:00:37.763Z
-# Diagnosis:  A service is down (93 %)
+# Diagnosis:  A service was stopped, or is down and nothing says why (75 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 ade97a6fe3250faf98796ef199d1ee7c9e5cf7ad6b07b357e1d7a773b4701d94
+# Plan hash:  sha256 141c4a48acd1c5412cc7cce1208d591df702a837ddd07b6bdc0b8db953fb41a6
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -5,16 +5,19 @@
 use crate::catalogue::{Catalogue, Fault};
 
 /// Prior weight of a host with nothing wrong, and of trouble that the catalogue does not know.
-const PRIOR_HEALTHY: f64 = 0.85;
-const PRIOR_UNKNOWN: f64 = 0.03;
+const PRIOR_HEALTHY: f64 = 0.75;
+const PRIOR_UNKNOWN: f64 = 0.04;
+/// The same of all faults of the catalogue together.
+const PRIOR_FAULTS: f64 = 0.21;
 /// How much more often two independent faults come together than by chance: trouble clusters.
-const CLUSTER: f64 = 5.0;
+const CLUSTER: f64 = 2.0;
 /// P(a symptom is present | unknown trouble): unknown trouble can look like anything, so it explains each symptom
 /// moderately, and explains none as well as a fault that is known to cause it.
 pub(super) const UNKNOWN_EXPLAINS: f64 = 0.20;
-/// The least P(a symptom is present | unknown trouble) when it is absent: trouble that shows in little is less
-/// likely the more could have shown it.
-pub(super) const UNKNOWN_SHOWS: f64 = 0.06;
+/// P(none of the symptoms that could be seen is present | unknown trouble), however many symptoms there are.
+pub(super) const UNKNOWN_SHOWS_NOTHING: f64 = 0.35;
+/// A symptom that is shown by a finding of score 1 in place of 0.5 is this much rarer when nothing is wrong.
+pub(super) const STRENGTH_HEALTHY: f64 = 0.3;
 /// P(nothing at all is abnormal | unknown trouble).
 pub(super) const UNKNOWN_UNSEEN: f64 = 0.10;
 /// P(an abnormality of score 0.5 that no symptom describes | healthy); ten times less for each half of a point more.
@@ -22,6 +25,9 @@ pub(super) const STRAY_HEALTHY: f64 = 0.012;
 /// The same for unknown trouble and for a known fault.
 pub(super) const STRAY_UNKNOWN: f64 = 0.35;
 pub(super) const STRAY_FAULT: f64 = 0.08;
+
+/// More likely than not.
+const LIKELY: f64 = 0.5;
 
 /// A state that the host may be in; numbers are positions in [`Catalogue::faults`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,20 +39,12 @@ pub(super) enum State {
     Two(usize, usize),
 }
 
-impl State {
-    pub(super) fn has(self, fault: usize) -> bool {
-        match self {
-            Self::One(a) => a == fault,
-            Self::Two(a, b) => a == fault || b == fault,
-            Self::Healthy | Self::Unknown => false,
-        }
-    }
-}
-
 /// How likely something is in each state.
 pub(super) struct Likelihood<'a> {
     /// For a fault; `None` where it does not bear on it.
     pub(super) fault: &'a dyn Fn(usize) -> Option<f64>,
+    /// When nothing is wrong.
+    pub(super) healthy: f64,
     /// In all other states but unknown.
     pub(super) background: f64,
     /// In state unknown.
@@ -56,7 +54,7 @@ pub(super) struct Likelihood<'a> {
 impl Likelihood<'_> {
     pub(super) fn of(&self, state: State) -> f64 {
         match state {
-            State::Healthy => self.background,
+            State::Healthy => self.healthy,
             State::Unknown => self.unknown,
             State::One(a) => (self.fault)(a).unwrap_or(self.background),
             State::Two(a, b) => match ((self.fault)(a), (self.fault)(b)) {
@@ -85,12 +83,15 @@ fn effect_of(cause: &Fault, effect: &Fault) -> Option<f64> {
 impl Belief {
     pub(super) fn new(catalogue: &Catalogue) -> Self {
         let faults = catalogue.faults();
+        // Priors are relative: more entries make trouble neither likelier nor less likely.
+        let all: f64 = faults.iter().map(|f| f.prior.get()).sum();
+        let priors: Vec<f64> = faults.iter().map(|f| f.prior.get() * PRIOR_FAULTS / all).collect();
         let mut states = vec![(State::Healthy, PRIOR_HEALTHY.ln()), (State::Unknown, PRIOR_UNKNOWN.ln())];
-        states.extend(faults.iter().enumerate().map(|(i, f)| (State::One(i), f.prior.get().ln())));
+        states.extend(priors.iter().enumerate().map(|(i, prior)| (State::One(i), prior.ln())));
         let mut causes = Vec::new();
         for (a, fa) in faults.iter().enumerate() {
             for (b, fb) in faults.iter().enumerate().skip(a + 1) {
-                let (pa, pb) = (fa.prior.get(), fb.prior.get());
+                let (pa, pb) = (priors[a], priors[b]);
                 let (state, prior) = match (effect_of(fa, fb), effect_of(fb, fa)) {
                     (Some(p), _) => (State::Two(a, b), pa * p),
                     (None, Some(p)) => (State::Two(b, a), pb * p),
@@ -133,19 +134,54 @@ impl Belief {
         self.states.iter().map(|(s, l)| (*s, (l - top).exp() / total)).collect()
     }
 
-    /// How likely this fault is there, alone or with another.
-    pub(super) fn presence(&self, fault: usize) -> f64 {
-        self.probabilities().iter().filter(|(s, _)| s.has(fault)).map(|(_, p)| p).sum()
+    /// How likely each fault is there, alone or with another.
+    pub(super) fn presences(&self, probabilities: &[(State, f64)]) -> Vec<f64> {
+        let mut presences = vec![0.0; self.strength.len()];
+        for (state, p) in probabilities {
+            if let State::One(a) | State::Two(a, _) = state {
+                presences[*a] += p;
+            }
+            if let State::Two(_, b) = state {
+                presences[*b] += p;
+            }
+        }
+        presences
     }
 
-    /// Entropy in bits.
-    pub(super) fn entropy(&self) -> f64 {
-        self.probabilities().iter().map(|(_, p)| if *p > 0.0 { -p * p.log2() } else { 0.0 }).sum()
+    /// How much less uncertain, in bits, an answer is expected to leave us: the mutual information of the state and
+    /// whether something with these likelihoods is present.
+    pub(super) fn expected_gain(probabilities: &[(State, f64)], likelihood: &Likelihood<'_>) -> f64 {
+        let mut states = Vec::with_capacity(probabilities.len());
+        let mut present = 0.0;
+        for (state, p) in probabilities {
+            let q = likelihood.of(*state).clamp(1e-6, 1.0 - 1e-6);
+            present += p * q;
+            states.push((*p, q));
+        }
+        let term = |q: f64, all: f64| q * (q / all).log2();
+        states.iter().map(|(p, q)| p * (term(*q, present) + term(1.0 - q, 1.0 - present))).sum()
     }
 
     /// How likely each is *the* cause, most likely first: what two faults have together goes to the cause where
     /// one causes the other, else to each by how strongly the evidence speaks for it. Ties go by position.
     pub(super) fn shares(&self) -> Vec<(State, f64)> {
+        self.shared_out(None)
+    }
+
+    /// The same as what can be said for certain: where several causes may be behind an effect that is likely there and
+    /// none of them is more likely than not, it is the effect that is named.
+    pub(super) fn conclusion(&self) -> Vec<(State, f64)> {
+        let shares = self.shares();
+        let (State::One(top), share) = shares[0] else { return shares };
+        let presences = self.presences(&self.probabilities());
+        let effects = self.causes.iter().filter(|(cause, _)| *cause == top).map(|(_, effect)| *effect);
+        match effects.max_by(|a, b| presences[*a].total_cmp(&presences[*b])) {
+            Some(effect) if share < LIKELY && presences[effect] >= LIKELY => self.shared_out(Some(effect)),
+            _ => shares,
+        }
+    }
+
+    fn shared_out(&self, effect: Option<usize>) -> Vec<(State, f64)> {
         let mut shares: Vec<(State, f64)> = vec![(State::Healthy, 0.0), (State::Unknown, 0.0)];
         shares.extend((0..self.strength.len()).map(|i| (State::One(i), 0.0)));
         for (state, p) in self.probabilities() {
@@ -154,7 +190,11 @@ impl Belief {
                 State::Unknown => shares[1].1 += p,
                 State::One(a) => shares[2 + a].1 += p,
                 State::Two(a, b) => {
-                    let to_first = if self.is_cause(a, b) { 1.0 } else { self.part(a, b) };
+                    let to_first = match self.is_cause(a, b) {
+                        true if effect == Some(b) => 0.0,
+                        true => 1.0,
+                        false => self.part(a, b),
+                    };
                     shares[2 + a].1 += p * to_first;
                     shares[2 + b].1 += p * (1.0 - to_first);
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     agent::Case,
-    catalogue::{Catalogue, CulpritRule, Fault, Measure, matching, reading::Named},
+    catalogue::{Catalogue, CulpritRule, Fault, Measure, matching, placeholder, reading::Named},
     model::{Basis, Culprit, Entity, EntityKind, Finding, Id, Signal},
 };
 
@@ -58,6 +58,10 @@ fn normalised(finding: &Finding) -> BTreeMap<String, String> {
         EntityKind::File | EntityKind::Directory | EntityKind::Log => Some("path"),
         EntityKind::Host => None,
     };
+    // A log of the journal has the name of the unit that wrote it.
+    if finding.entity.kind == EntityKind::Log && placeholder::is_unit(&finding.entity.name) {
+        out.insert("unit".into(), finding.entity.name.clone());
+    }
     if let Some(key) = own.filter(|_| !finding.entity.name.is_empty()) {
         out.entry(key.to_owned()).or_insert_with(|| finding.entity.name.clone());
     }
@@ -96,6 +100,10 @@ fn from_log(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
         let mut attributes = BTreeMap::new();
         if s.finding.entity.kind == rule.kind {
             attributes = normalised(s.finding);
+        } else if rule.kind == EntityKind::Unit {
+            // Who wrote it; but the manager speaks of others.
+            attributes = normalised(s.finding);
+            attributes.retain(|key, value| key == "unit" && value != "init.scope");
         }
         if let Some(found) = pattern.regex().captures(text) {
             for key in pattern.captures() {

@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     belief::{
-        Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, State, UNKNOWN_EXPLAINS, UNKNOWN_SHOWS,
-        UNKNOWN_UNSEEN,
+        Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, STRENGTH_HEALTHY, State, UNKNOWN_EXPLAINS,
+        UNKNOWN_SHOWS_NOTHING, UNKNOWN_UNSEEN,
     },
     culprit,
 };
@@ -17,8 +17,8 @@ use crate::{
     catalogue::{Catalogue, Fault, NOTABLE, Probe, Reading, Symptom, matching, placeholder, reading},
     error::{Error, ErrorKind},
     model::{
-        Ask, Basis, Command, Confidence, Culprit, Diagnosis, EventType, Finding, Hypothesis, Id, InvestigationStep,
-        Signal, Verdict,
+        Answer, Ask, Basis, Command, Confidence, Culprit, Diagnosis, EventType, Finding, Hypothesis, Id,
+        InvestigationStep, Signal, Verdict,
     },
 };
 
@@ -27,8 +27,13 @@ const SURE: f64 = 0.95;
 /// A probe is worth asking from this expected gain on, in bits, and in bits for each second that it costs.
 const MIN_GAIN: f64 = 0.01;
 const MIN_GAIN_PER_S: f64 = 0.02;
-/// A fault less likely than this is not asked about.
+/// A fault less likely than this is not asked about; nor one less likely than the other that nothing rare speaks for.
 const MIN_PRESENCE: f64 = 0.01;
+const MIN_PRESENCE_TOLD: f64 = 0.001;
+/// A symptom is rare from this background on down.
+const RARE: f64 = 0.01;
+/// Beside a finding of this score nobody is sure that nothing is wrong without having asked.
+const STRONG: f64 = 0.8;
 /// A second fault at least this likely is mentioned.
 const ALSO: f64 = 0.3;
 const MAX_PROBES: usize = 12;
@@ -47,6 +52,27 @@ struct Seen<'a> {
     score: f64,
 }
 
+/// An answer, and whether it came to its end.
+struct Heard {
+    answer: Answer,
+    id: Id<Answer>,
+    whole: bool,
+}
+
+/// P(present | fault), for faults that read the same from an answer.
+fn p_of(bearing: &[(usize, &Reading)], fault: usize) -> Option<f64> {
+    bearing.iter().find(|(i, _)| *i == fault).map(|(_, r)| r.p.get())
+}
+
+/// P(present | none of these faults): each entry's own may count in the others.
+fn background_of(bearing: &[(usize, &Reading)]) -> f64 {
+    bearing.iter().map(|(_, r)| r.background.get()).fold(1.0, f64::min)
+}
+
+fn not_so(reading: &Reading) -> String {
+    format!("it is not so that {}", reading.sentence)
+}
+
 pub(super) struct Inquiry<'a> {
     catalogue: &'a Catalogue,
     case: &'a Case,
@@ -54,6 +80,10 @@ pub(super) struct Inquiry<'a> {
     belief: Belief,
     seen: Vec<Seen<'a>>,
     strays: Vec<Id<Finding>>,
+    /// Findings that show a symptom.
+    telling: BTreeSet<Id<Finding>>,
+    /// By fault: whether a rare symptom that it causes was seen.
+    told: Vec<bool>,
     culprits: Vec<Option<Culprit>>,
     answers: Vec<Vec<Basis>>,
     against: Vec<Vec<String>>,
@@ -76,6 +106,8 @@ impl<'a> Inquiry<'a> {
             belief: Belief::new(catalogue),
             seen: Vec::new(),
             strays: Vec::new(),
+            telling: BTreeSet::new(),
+            told: vec![false; faults.len()],
             culprits: faults.iter().map(|f| culprit::from_findings(catalogue, f, case)).collect(),
             answers: vec![Vec::new(); faults.len()],
             against: vec![Vec::new(); faults.len()],
@@ -96,6 +128,11 @@ impl<'a> Inquiry<'a> {
 
     fn notable(&self) -> impl Iterator<Item = (Id<Finding>, &'a Finding)> {
         self.case.findings.iter().filter(|(_, f)| f.score >= NOTABLE)
+    }
+
+    /// What asks for an explanation: what is notable, and what shows a symptom although it is said quietly.
+    fn odd(&self) -> impl Iterator<Item = (Id<Finding>, &'a Finding)> {
+        self.case.findings.iter().filter(|(id, f)| f.score >= NOTABLE || self.telling.contains(id))
     }
 
     fn verdict(&self, state: State) -> Verdict {
@@ -126,17 +163,24 @@ impl<'a> Inquiry<'a> {
     pub(super) fn consider_findings(&mut self) {
         self.match_symptoms();
         let mut absent = 0;
+        let could = self.seen.iter().filter(|s| s.by.is_empty()).count().max(1);
+        let shows = 1.0 - UNKNOWN_SHOWS_NOTHING.powf(1.0 / could as f64);
         for n in 0..self.seen.len() {
             let Seen { symptom, ref by, score } = self.seen[n];
             let present = !by.is_empty();
             let faults = self.faults();
             let expected = |i: usize| faults[i].symptoms.iter().find(|s| s.id == symptom.id).map(|s| s.p.get());
             let background = symptom.background.get();
-            let unknown = if present { UNKNOWN_EXPLAINS } else { UNKNOWN_SHOWS }.max(background);
-            self.belief.update(&Likelihood { fault: &expected, background, unknown }, present);
+            let unknown = if present { UNKNOWN_EXPLAINS } else { shows }.max(background);
+            let strength = if present { STRENGTH_HEALTHY.powf(2.0 * (score - NOTABLE).max(0.0)) } else { 1.0 };
+            let healthy = background * strength;
+            self.belief.update(&Likelihood { fault: &expected, healthy, background, unknown }, present);
             for i in 0..faults.len() {
                 match expected(i) {
-                    Some(p) if present => self.belief.strengthen(i, (p / background).ln() * score),
+                    Some(p) if present => {
+                        self.belief.strengthen(i, (p / background).ln() * score);
+                        self.told[i] |= background <= RARE && p > background;
+                    }
                     Some(p) if p >= 0.5 => self.against[i].push(format!("not seen: {}", symptom.sentence)),
                     None if present => self.against[i].push(format!("does not explain that {}", symptom.sentence)),
                     _ => {}
@@ -156,7 +200,7 @@ impl<'a> Inquiry<'a> {
         let mut explained = BTreeSet::new();
         let mut unseen = 0;
         for symptom in self.catalogue.symptoms() {
-            let shown: Vec<_> = self.notable().filter(|(_, f)| matching::shows(symptom, f)).collect();
+            let shown: Vec<_> = self.case.findings.iter().filter(|(_, f)| matching::shows(symptom, f)).collect();
             if shown.is_empty() && !matching::is_observable(symptom, &self.case.seen) {
                 unseen += 1;
                 continue;
@@ -167,6 +211,7 @@ impl<'a> Inquiry<'a> {
             self.seen.push(Seen { symptom, by, score });
         }
         self.strays = self.notable().map(|(id, _)| id).filter(|id| !explained.contains(id)).collect();
+        self.telling = explained;
         if unseen > 0 {
             self.limits.push(format!("{unseen} symptoms could not be observed here and were not counted as absent"));
         }
@@ -188,7 +233,7 @@ impl<'a> Inquiry<'a> {
         scores.truncate(MAX_STRAYS);
         let n = i32::try_from(scores.len()).unwrap_or(0);
         let healthy: f64 = scores.iter().map(|s| STRAY_HEALTHY * 10_f64.powf(-2.0 * (s - NOTABLE))).product();
-        let nothing = self.notable().next().is_none();
+        let nothing = self.odd().next().is_none();
         self.belief.weigh(|state| match state {
             State::Healthy => healthy,
             State::Unknown if nothing => UNKNOWN_UNSEEN,
@@ -203,12 +248,12 @@ impl<'a> Inquiry<'a> {
 
     fn may_ask(&mut self) -> bool {
         if !self.case.seen.facts.live {
-            if self.notable().next().is_some() {
+            if self.odd().next().is_some() {
                 self.limit("the target is not live, so nothing could be asked".into());
             }
             return false;
         }
-        self.unanswered < GONE && self.done.len() < MAX_PROBES && self.cost_s < MAX_COST_S
+        self.unanswered < GONE && self.asked.len() < MAX_PROBES && self.cost_s < MAX_COST_S
     }
 
     fn limit(&mut self, text: String) {
@@ -219,7 +264,7 @@ impl<'a> Inquiry<'a> {
 
     /// Asks the probe with the highest expected gain for its cost, and again, until sure or nothing is worth it.
     pub(super) async fn ask_what_tells_most(&mut self) {
-        if self.notable().next().is_none() {
+        if self.odd().next().is_none() {
             return; // nothing to explain
         }
         while self.may_ask() && !self.is_sure() {
@@ -230,25 +275,33 @@ impl<'a> Inquiry<'a> {
 
     fn is_sure(&self) -> bool {
         let (top, share) = self.belief.shares()[0];
-        match top {
-            State::One(i) => self.belief.presence(i) >= SURE && self.culprits[i].is_some(),
-            _ => share >= SURE,
-        }
+        share >= SURE
+            && match top {
+                State::One(i) => self.culprits[i].is_some(),
+                State::Healthy => !self.told.contains(&true) && self.odd().all(|(_, f)| f.score < STRONG),
+                State::Unknown | State::Two(..) => true,
+            }
     }
 
     fn best_probe(&self) -> Option<(usize, usize)> {
+        let probabilities = self.belief.probabilities();
+        let presences = self.belief.presences(&probabilities);
         let mut best: Option<(f64, (usize, usize))> = None;
         for (i, fault) in self.faults().iter().enumerate() {
-            if self.belief.presence(i) < MIN_PRESENCE {
+            if presences[i] < if self.told[i] { MIN_PRESENCE_TOLD } else { MIN_PRESENCE } {
                 continue;
             }
             for (n, probe) in fault.probes.iter().enumerate() {
                 let Some(reading) = &probe.reading else { continue };
-                let open = !self.done.contains(&(i, n)) && self.cost_s + probe.cost_s <= MAX_COST_S;
-                if !open || self.argv(i, probe).is_none_or(|argv| self.asked.contains(&argv)) {
+                if self.done.contains(&(i, n)) || self.cost_s + probe.cost_s > MAX_COST_S {
                     continue;
                 }
-                let gain = self.expected_gain(i, reading);
+                let Some(argv) = self.argv(i, probe).filter(|argv| !self.asked.contains(argv)) else { continue };
+                let bearing = self.bearing(&argv, reading);
+                let bears = |fault: usize| p_of(&bearing, fault);
+                let background = background_of(&bearing);
+                let told = Likelihood { fault: &bears, healthy: background, background, unknown: background };
+                let gain = Belief::expected_gain(&probabilities, &told);
                 let rate = gain / probe.cost_s;
                 if gain >= MIN_GAIN && rate >= MIN_GAIN_PER_S && best.is_none_or(|(b, _)| rate > b) {
                     best = Some((rate, (i, n)));
@@ -258,18 +311,16 @@ impl<'a> Inquiry<'a> {
         best.map(|(_, at)| at)
     }
 
-    /// Expected loss of entropy, in bits: the mutual information of the state and the answer.
-    fn expected_gain(&self, fault: usize, reading: &Reading) -> f64 {
-        let bears = |i: usize| (i == fault).then(|| reading.p.get());
-        let background = reading.background.get();
-        let likelihood = Likelihood { fault: &bears, background, unknown: background };
-        let present: f64 = self.belief.probabilities().iter().map(|(s, p)| p * likelihood.of(*s)).sum();
-        let after = |outcome: bool| {
-            let mut then = self.belief.clone();
-            then.update(&likelihood, outcome);
-            then.entropy()
-        };
-        self.belief.entropy() - present * after(true) - (1.0 - present) * after(false)
+    /// The faults that read the same from the answer to the same question.
+    fn bearing(&self, argv: &[String], reading: &Reading) -> Vec<(usize, &'a Reading)> {
+        let mut found = Vec::new();
+        for (i, fault) in self.faults().iter().enumerate() {
+            let mut of_fault = fault.probes.iter().filter_map(|p| Some((p, p.reading.as_ref()?)));
+            let same =
+                of_fault.find(|(p, r)| r.looks_for_the_same(reading) && self.argv(i, p).as_deref() == Some(argv));
+            found.extend(same.map(|(_, r)| (i, r)));
+        }
+        found
     }
 
     fn argv(&self, fault: usize, probe: &Probe) -> Option<Vec<String>> {
@@ -303,18 +354,53 @@ impl<'a> Inquiry<'a> {
             self.limit(format!("{} `{ask}` did not end ({why}); what it had found by then counts", probe.question));
         }
         self.unanswered = 0;
-        let present = probe.reading.as_ref().map(|r| reading::is_present(r, &answer));
-        let named = probe.names.as_ref().filter(|_| present != Some(false)).and_then(|n| reading::named(n, &answer));
-        if let Some(named) = named.clone() {
-            let known = self.culprits[fault].take();
-            self.culprits[fault] = culprit::merged(known.clone(), named, Basis::Answer(id)).or(known);
+        self.read(&Heard { answer, id, whole: unusable.is_none() }, (fault, n));
+    }
+
+    /// Takes an answer into account for whoever asks this question, first for the probe that did.
+    fn read(&mut self, heard: &Heard, first: (usize, usize)) {
+        let faults = self.faults();
+        let Ask::Run(Command { argv, .. }) = &heard.answer.ask else { return };
+        let mut readers = vec![first];
+        for (i, fault) in faults.iter().enumerate() {
+            let same = |n: &usize| (i, *n) != first && self.argv(i, &fault.probes[*n]).as_ref() == Some(argv);
+            readers.extend((0..fault.probes.len()).filter(same).map(|n| (i, n)));
         }
-        let says = self.says(fault, probe, present, named.is_some());
-        let data = serde_json::json!({ "probe": probe.id, "answer": id, "present": present });
-        self.cx.emit_with(EventType::Probe, format!("{} `{ask}`: {says}", probe.question), data);
-        if let (Some(reading), Some(present)) = (&probe.reading, present) {
-            self.learn(fault, reading, present, Basis::Answer(id));
-            self.step(&probe.id, &says);
+        // Who reads what is settled before anything is learnt: what is named changes what can be asked.
+        let mut readings: Vec<(&Reading, Vec<(usize, &Reading)>)> = Vec::new();
+        for (i, n) in &readers {
+            if let Some(reading) = &faults[*i].probes[*n].reading
+                && !readings.iter().any(|(known, _)| known.looks_for_the_same(reading))
+            {
+                readings.push((reading, self.bearing(argv, reading)));
+            }
+        }
+        for (fault, n) in &readers {
+            self.done.insert((*fault, *n));
+            let probe = &faults[*fault].probes[*n];
+            let present = probe.reading.as_ref().map(|r| reading::is_present(r, &heard.answer));
+            let names = probe.names.as_ref().filter(|_| present != Some(false));
+            let named = names.and_then(|n| reading::named(n, &heard.answer));
+            let is_named = named.is_some();
+            if let Some(named) = named {
+                let known = self.culprits[*fault].take();
+                self.culprits[*fault] = culprit::merged(known.clone(), named, Basis::Answer(heard.id)).or(known);
+            }
+            if (*fault, *n) == first {
+                let says = self.says(*fault, probe, present, is_named);
+                let data = serde_json::json!({ "probe": probe.id, "answer": heard.id, "present": present });
+                self.cx.emit_with(EventType::Probe, format!("{} `{}`: {says}", probe.question, heard.answer.ask), data);
+            }
+        }
+        for (reading, bearing) in readings {
+            let present = reading::is_present(reading, &heard.answer);
+            // What an answer that was cut short does not say is not known to be absent.
+            if !present && !heard.whole {
+                continue;
+            }
+            self.learn(&bearing, present, Basis::Answer(heard.id));
+            let says = if present { reading.sentence.clone() } else { not_so(reading) };
+            self.step(&faults[first.0].probes[first.1].id, &says);
         }
     }
 
@@ -340,7 +426,7 @@ impl<'a> Inquiry<'a> {
         let mut parts = Vec::new();
         match (&probe.reading, present) {
             (Some(r), Some(true)) => parts.push(r.sentence.clone()),
-            (Some(r), Some(false)) => parts.push(format!("it is not so that {}", r.sentence)),
+            (Some(r), Some(false)) => parts.push(not_so(r)),
             _ => {}
         }
         match &self.culprits[fault] {
@@ -351,21 +437,24 @@ impl<'a> Inquiry<'a> {
         parts.join("; ")
     }
 
-    fn learn(&mut self, fault: usize, reading: &Reading, present: bool, basis: Basis) {
-        let bears = |i: usize| (i == fault).then(|| reading.p.get());
-        let background = reading.background.get();
-        self.belief.update(&Likelihood { fault: &bears, background, unknown: background }, present);
-        if present {
-            self.belief.strengthen(fault, (reading.p.get() / background).ln());
-            self.answers[fault].push(basis);
-        } else {
-            self.against[fault].push(format!("it is not so that {}", reading.sentence));
+    fn learn(&mut self, bearing: &[(usize, &Reading)], present: bool, basis: Basis) {
+        let bears = |i: usize| p_of(bearing, i);
+        let background = background_of(bearing);
+        let said = Likelihood { fault: &bears, healthy: background, background, unknown: background };
+        self.belief.update(&said, present);
+        for (fault, reading) in bearing {
+            if present {
+                self.belief.strengthen(*fault, (reading.p.get() / background).ln());
+                self.answers[*fault].push(basis.clone());
+            } else {
+                self.against[*fault].push(not_so(reading));
+            }
         }
     }
 
     /// Once the fault is clear: asks who exactly it is, so that a remedy can be precise.
     pub(super) async fn name_the_culprit(&mut self) {
-        let (State::One(fault), _) = self.belief.shares()[0] else { return };
+        let (State::One(fault), _) = self.belief.conclusion()[0] else { return };
         let probes = &self.faults()[fault].probes;
         let mut left = MAX_NAMING;
         for (n, probe) in probes.iter().enumerate() {
@@ -386,7 +475,7 @@ impl<'a> Inquiry<'a> {
 
     /// The diagnosis.
     pub(super) fn conclude(mut self) -> Diagnosis {
-        let shares = self.belief.shares();
+        let shares = self.belief.conclusion();
         let (top, share) = shares[0];
         let hypotheses = shares.iter().map(|(state, p)| self.hypothesis(*state, *p)).collect();
         let (mut culprit, mut title) = (None, self.title(top));
@@ -426,12 +515,17 @@ impl<'a> Inquiry<'a> {
     }
 
     fn mention_others(&mut self, top: usize) {
+        let presences = self.belief.presences(&self.belief.probabilities());
         for (i, fault) in self.faults().iter().enumerate() {
-            let presence = self.belief.presence(i);
+            let presence = presences[i];
             if i == top || presence < ALSO {
                 continue;
             }
-            let how = if self.belief.is_cause(top, i) { "likely there too, as an effect" } else { "likely there too" };
+            let how = match (self.belief.is_cause(top, i), self.belief.is_cause(i, top)) {
+                (true, _) => "likely there too, as an effect",
+                (_, true) => "may be what causes it",
+                _ => "likely there too",
+            };
             self.limit(format!("{how}: {} ({}, {})", fault.title, fault.id, Confidence::new(presence)));
         }
     }

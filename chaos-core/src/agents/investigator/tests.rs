@@ -40,6 +40,7 @@ fn full() -> Vec<Finding> {
 
 const PROCESS: &[(&str, &str, i32)] = &[
     (PS, "  812     1 app        42  10240 /opt/worker --n 2\n  813     1 app        42  10240 /opt/worker --n 2\n", 0),
+    ("ps -ww -eo", "  812     1 app  jobs.service  42 worker\n", 0),
     ("cat /proc/812/cgroup", "0::/system.slice/jobs.service\n", 0),
     ("systemctl show -p FragmentPath jobs.service", "FragmentPath=/etc/systemd/system/jobs.service\n", 0),
 ];
@@ -155,7 +156,18 @@ async fn scary_log_lines_alone_are_unknown() {
 async fn two_faults_at_once_are_both_visible() {
     let mut findings = hog();
     findings.extend(full());
-    let d = diagnose(&case(findings, PROCESS)).await;
+    let both = [
+        PROCESS,
+        &[
+            ("find / -xdev", "9000000 1764000000.0 app /srv/export/all.csv\0", 0),
+            ("find / -mount", "", 0),
+            ("find /var/log", "", 0),
+            ("find -L /proc", "0 - /proc\n", 0),
+            ("df -kP /", "/dev/vda1 10000 9700 300 97% /\n", 0),
+        ],
+    ]
+    .concat();
+    let d = diagnose(&case(findings, &both)).await;
     let of = |id: &str| d.hypotheses.iter().find(|(_, h)| h.verdict.id() == id).unwrap().1.posterior.get();
     assert!(of("cpu_saturation") > 0.2 && of("disk_space") > 0.2, "{:#?}", d.steps);
     assert!(d.limits.iter().any(|l| l.contains("likely there too")), "{:?}", d.limits);
@@ -179,7 +191,7 @@ async fn a_target_that_answers_nothing_is_diagnosed_from_the_findings_and_that_i
 }
 
 #[tokio::test]
-async fn delay_by_traffic_control_and_a_crashed_service_are_told_apart() {
+async fn delay_by_traffic_control_and_a_stopped_service_are_told_apart() {
     let slow = vec![
         metric("system.network.tcp.retransmits", "", Change::LevelUp, 20.0),
         log("upstream timed out (110: Connection timed out)", Level::Error),
@@ -190,10 +202,11 @@ async fn delay_by_traffic_control_and_a_crashed_service_are_told_apart() {
     assert_eq!(d.culprit.unwrap().entity.name, "eth0");
 
     let down = vec![
-        log("nginx.service: Failed with result 'exit-code'.", Level::Warning),
+        log("Stopped nginx.service - A web server.", Level::Info),
         log("connect() failed (111: Connection refused)", Level::Error),
     ];
-    let d = diagnose(&case(down, &[("systemctl show -p ActiveState nginx.service", "ActiveState=failed\n", 0)])).await;
+    let d =
+        diagnose(&case(down, &[("systemctl show -p ActiveState nginx.service", "ActiveState=inactive\n", 0)])).await;
     assert_eq!(d.verdict.id(), "service_down", "{:#?}", d.steps);
     assert_eq!(d.culprit.unwrap().entity.name, "nginx.service");
 }
