@@ -1,6 +1,6 @@
 # Prints which processes read and wrote most on disks within two seconds: KiB read, KiB written, pid and command, a line each.
 # shellcheck shell=sh
-count() { grep -sE '^(read|write)_bytes:' /proc/[0-9]*/io; echo =; }
+count() { grep -sE '^(read|write)_bytes:' /proc/[0-9]*/io; echo '='; }
 { count; sleep 2; count; } | awk '
 function add(a) { split($1, a, "[/:]"); now[a[3] " " a[5]] = $2 }
 $0 == "=" {

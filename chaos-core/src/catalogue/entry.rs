@@ -283,6 +283,8 @@ pub struct Names {
     /// Which line counts when several match.
     #[serde(default)]
     pub pick: Pick,
+    /// What the lines are that [`Pick::Most`] counts, for the culprit's summary: `connections`.
+    pub counts: Option<String>,
     /// What kind of thing it names; without it, it describes the culprit that is already known.
     pub kind: Option<EntityKind>,
 }

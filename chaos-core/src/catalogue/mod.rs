@@ -96,8 +96,12 @@ const BUILTIN: &[(&str, &str)] = &[
     embedded!("zombies.toml"),
 ];
 
+/// What was changed on a host of late; asked of every target that something is wrong with.
+pub(crate) const CHANGES: &str = include_str!("../../catalogue/changes.sh");
+
 /// Scripts that probes may run, by the name that stands for them in an argv, after an `@`.
 pub(crate) const SCRIPTS: &[(&str, &str)] = &[
+    ("changes", CHANGES),
     ("db_clients", include_str!("../../catalogue/db_clients.sh")),
     ("db_waits", include_str!("../../catalogue/db_waits.sh")),
     ("io_top", include_str!("../../catalogue/io_top.sh")),

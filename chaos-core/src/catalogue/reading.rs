@@ -89,7 +89,7 @@ pub(crate) fn named(names: &Names, answer: &Answer) -> Option<Named> {
         records(&answer.stdout).filter_map(|line| captures(names, line)).collect();
     let attributes = match names.pick {
         Pick::First => found.into_iter().next()?,
-        Pick::Most => most(found)?,
+        Pick::Most => most(found, names.counts.as_deref())?,
         Pick::Largest => return largest(names, found),
     };
     Some(Named { kind: names.kind, attributes })
@@ -118,7 +118,7 @@ type Group = BTreeMap<u32, (usize, BTreeMap<String, String>)>;
 
 /// The processes of the command that is on most lines; first the one that is on most of these, among equals the one
 /// with the lowest id.
-fn most(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String>> {
+fn most(found: Vec<BTreeMap<String, String>>, what: Option<&str>) -> Option<BTreeMap<String, String>> {
     let mut by_command: BTreeMap<String, Group> = BTreeMap::new();
     for line in found {
         if let Some(pid) = line.get("pid").and_then(|p| p.parse().ok()) {
@@ -129,10 +129,12 @@ fn most(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String>
     let lines = |group: &Group| group.values().map(|(n, _)| n).sum::<usize>();
     // Among equals the first by name: the last maximum of the reverse.
     let (_, group) = by_command.into_iter().rev().max_by_key(|(_, group)| lines(group))?;
-    let connections = lines(&group);
+    let counted = lines(&group);
     let pids: Vec<String> = group.keys().take(MAX_MANY).map(u32::to_string).collect();
     let (_, (_, mut line)) = group.into_iter().min_by_key(|(pid, (n, _))| (std::cmp::Reverse(*n), *pid))?;
-    line.insert("connections".into(), connections.to_string());
+    if let Some(what) = what {
+        line.insert("counted".into(), format!("{counted} {what}"));
+    }
     line.insert("pids".into(), pids.join(","));
     Some(line)
 }

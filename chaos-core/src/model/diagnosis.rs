@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Confidence, Entity, FaultId, Finding, Id, Ledger};
+use super::{Answer, Confidence, Entity, FaultId, Finding, Id, Ledger, Timestamp};
 
 /// What explains the findings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +66,22 @@ pub struct Culprit {
     pub basis: Vec<Basis>,
 }
 
+/// Something that was changed on the target shortly before the trouble began. It is no cause by itself; it is where a
+/// person looks first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentChange {
+    /// When.
+    pub at: Timestamp,
+    /// `file`, `package`, `unit` (one that was started), `login` or `boot`.
+    pub kind: String,
+    /// What: a path, `upgrade nginx 1.22 1.24`, `app.service started`.
+    pub what: String,
+    /// Whether it is about what is at fault: the culprit's unit, its files or its program.
+    pub about_culprit: bool,
+    /// The answer that says so.
+    pub basis: Id<Answer>,
+}
+
 /// One step of the reasoning, in order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InvestigationStep {
@@ -93,6 +109,9 @@ pub struct Diagnosis {
     pub hypotheses: Ledger<Hypothesis>,
     /// How the conclusion was reached.
     pub steps: Vec<InvestigationStep>,
+    /// What was changed shortly before, what is about the culprit first, then the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<RecentChange>,
     /// What could not be seen or asked, and so limits the conclusion.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,

@@ -13,7 +13,7 @@ mod target;
 mod time;
 mod trace;
 
-pub use diagnosis::{Basis, Culprit, Diagnosis, Hypothesis, InvestigationStep, Verdict};
+pub use diagnosis::{Basis, Culprit, Diagnosis, Hypothesis, InvestigationStep, RecentChange, Verdict};
 pub use evidence::{Body, Citation, Evidence, Gap, Histogram, Level, LogLine, LogPattern, Logs, Observation, Series};
 pub use finding::{Change, Entity, EntityKind, Finding, LogChange, Signal};
 pub use id::{AgentName, Confidence, FaultId, Id, IncidentId, Ledger};

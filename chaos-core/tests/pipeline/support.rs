@@ -109,6 +109,7 @@ pub(crate) fn diagnosis(case: &Case) -> Diagnosis {
         culprit: None,
         hypotheses: [hypothesis].into_iter().collect(),
         steps: vec![],
+        changes: Vec::new(),
         limits: vec![],
     }
 }

@@ -28,6 +28,7 @@ fn diagnosis(fault: &str, entity: Option<Entity>) -> Diagnosis {
         culprit: entity.map(|entity| Culprit { summary: entity.name.clone(), entity, basis: vec![] }),
         hypotheses: [hypothesis].into_iter().collect(),
         steps: vec![],
+        changes: Vec::new(),
         limits: vec![],
     }
 }

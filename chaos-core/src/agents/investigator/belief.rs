@@ -18,6 +18,13 @@ pub(super) const UNKNOWN_EXPLAINS: f64 = 0.20;
 pub(super) const UNKNOWN_SHOWS_NOTHING: f64 = 0.35;
 /// A symptom that is shown by a finding of score 1 in place of 0.5 is this much rarer when nothing is wrong.
 pub(super) const STRENGTH_HEALTHY: f64 = 0.3;
+/// Trouble has side effects that no entry lists: under a fault that does not cause it, a symptom is this much likelier
+/// than when nothing is wrong, up to so much.
+const SIDE_EFFECTS: f64 = 5.0;
+const SIDE_EFFECTS_MAX: f64 = 0.03;
+/// Where not knowing, or nothing being wrong, is likelier than this it counts as this when a question is chosen: what
+/// is believed for lack of a better name must not keep us from looking for one.
+const ASK_DESPITE: f64 = 0.5;
 /// P(nothing at all is abnormal | unknown trouble).
 pub(super) const UNKNOWN_UNSEEN: f64 = 0.10;
 /// P(an abnormality of score 0.5 that no symptom describes | healthy); ten times less for each half of a point more.
@@ -64,6 +71,11 @@ impl Likelihood<'_> {
             },
         }
     }
+}
+
+/// P(a symptom is present | a fault that does not cause it), from what it is when nothing is wrong.
+pub(super) fn beside_others(background: f64) -> f64 {
+    (SIDE_EFFECTS * background).min(SIDE_EFFECTS_MAX.max(background))
 }
 
 /// The probabilities, as logarithms without a common constant.
@@ -132,6 +144,24 @@ impl Belief {
         let top = self.states.iter().map(|(_, l)| *l).fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = self.states.iter().map(|(_, l)| (l - top).exp()).sum();
         self.states.iter().map(|(s, l)| (*s, (l - top).exp() / total)).collect()
+    }
+
+    /// The probabilities as questions are chosen by: not knowing counts for half at most, and so does nothing being wrong
+    /// where that is `doubtful`.
+    pub(super) fn open_minded(&self, doubtful: bool) -> Vec<(State, f64)> {
+        let mut all = self.probabilities();
+        let set_aside = |s: State| s == State::Unknown || doubtful && s == State::Healthy;
+        let aside: f64 = all.iter().filter(|(s, _)| set_aside(*s)).map(|(_, p)| p).sum();
+        if aside > ASK_DESPITE {
+            for (state, p) in &mut all {
+                *p *= if set_aside(*state) {
+                    ASK_DESPITE / aside
+                } else {
+                    (1.0 - ASK_DESPITE) / (1.0 - aside).max(1e-12)
+                };
+            }
+        }
+        all
     }
 
     /// How likely each fault is there, alone or with another.

@@ -239,7 +239,7 @@ fn summary(entity: &Entity, measured: Option<&str>) -> String {
             if n > 1 {
                 what.push(format!("{n} processes"));
             }
-            what.extend(get("connections").map(|n| format!("{n} connections")));
+            what.extend(get("counted"));
         }
         EntityKind::File | EntityKind::Directory => {
             about.extend(get("user").map(|u| format!("owner {u}")));

@@ -8,17 +8,17 @@ use std::{
 use super::{
     belief::{
         Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, STRENGTH_HEALTHY, State, UNKNOWN_EXPLAINS,
-        UNKNOWN_SHOWS_NOTHING, UNKNOWN_UNSEEN,
+        UNKNOWN_SHOWS_NOTHING, UNKNOWN_UNSEEN, beside_others,
     },
-    culprit,
+    changes, culprit,
 };
 use crate::{
     agent::{AgentContext, Case},
-    catalogue::{Catalogue, Fault, NOTABLE, Probe, Reading, Symptom, matching, placeholder, reading},
+    catalogue::{CHANGES, Catalogue, Fault, NOTABLE, Probe, Reading, Symptom, matching, placeholder, reading},
     error::{Error, ErrorKind},
     model::{
         Answer, Ask, Basis, Command, Confidence, Culprit, Diagnosis, EventType, Finding, Hypothesis, Id,
-        InvestigationStep, Signal, Verdict,
+        InvestigationStep, RecentChange, Signal, Verdict,
     },
 };
 
@@ -42,6 +42,8 @@ const MAX_COST_S: f64 = 60.0;
 const MAX_NAMING: usize = 3;
 /// Questions in a row without an answer after which the target counts as gone; one that can't be reached does at once.
 const GONE: u32 = 2;
+/// How long the question for what was changed may take.
+const CHANGES_WITHIN: Duration = Duration::from_secs(20);
 /// Abnormalities without a symptom that are counted; beyond, they say nothing new.
 const MAX_STRAYS: usize = 3;
 
@@ -91,6 +93,7 @@ pub(super) struct Inquiry<'a> {
     done: BTreeSet<(usize, usize)>,
     cost_s: f64,
     steps: Vec<InvestigationStep>,
+    changes: Vec<RecentChange>,
     limits: Vec<String>,
     /// How many questions in a row the target left unanswered; each further one would only wait.
     unanswered: u32,
@@ -115,6 +118,7 @@ impl<'a> Inquiry<'a> {
             done: BTreeSet::new(),
             cost_s: 0.0,
             steps: Vec::new(),
+            changes: Vec::new(),
             limits: Vec::new(),
             unanswered: 0,
         };
@@ -174,7 +178,11 @@ impl<'a> Inquiry<'a> {
             let unknown = if present { UNKNOWN_EXPLAINS } else { shows }.max(background);
             let strength = if present { STRENGTH_HEALTHY.powf(2.0 * (score - NOTABLE).max(0.0)) } else { 1.0 };
             let healthy = background * strength;
-            self.belief.update(&Likelihood { fault: &expected, healthy, background, unknown }, present);
+            // Side effects come together or not at all: that there is none is hardly less likely for each that there might be.
+            let beside = if present { beside_others(background) } else { background };
+            // What it is said to cause may be listed as less likely than that.
+            let fault = |i: usize| expected(i).map(|p| p.max(if p > background { beside } else { p }));
+            self.belief.update(&Likelihood { fault: &fault, healthy, background: beside, unknown }, present);
             for i in 0..faults.len() {
                 match expected(i) {
                     Some(p) if present => {
@@ -278,13 +286,18 @@ impl<'a> Inquiry<'a> {
         share >= SURE
             && match top {
                 State::One(i) => self.culprits[i].is_some(),
-                State::Healthy => !self.told.contains(&true) && self.odd().all(|(_, f)| f.score < STRONG),
-                State::Unknown | State::Two(..) => true,
+                State::Healthy => !self.is_doubtful(),
+                State::Unknown | State::Two(..) => false,
             }
     }
 
+    /// Whether something was seen beside which nobody says that nothing is wrong without having asked.
+    fn is_doubtful(&self) -> bool {
+        self.told.contains(&true) || self.odd().any(|(_, f)| f.score >= STRONG)
+    }
+
     fn best_probe(&self) -> Option<(usize, usize)> {
-        let probabilities = self.belief.probabilities();
+        let probabilities = self.belief.open_minded(self.is_doubtful());
         let presences = self.belief.presences(&probabilities);
         let mut best: Option<(f64, (usize, usize))> = None;
         for (i, fault) in self.faults().iter().enumerate() {
@@ -445,7 +458,7 @@ impl<'a> Inquiry<'a> {
         for (fault, reading) in bearing {
             if present {
                 self.belief.strengthen(*fault, (reading.p.get() / background).ln());
-                self.answers[*fault].push(basis.clone());
+                self.answers[*fault].push(basis);
             } else {
                 self.against[*fault].push(not_so(reading));
             }
@@ -473,6 +486,40 @@ impl<'a> Inquiry<'a> {
         }
     }
 
+    /// Where something is wrong: what was changed before it began.
+    pub(super) async fn ask_what_changed(&mut self) {
+        let (top, _) = self.belief.conclusion()[0];
+        if top == State::Healthy || !self.may_ask() {
+            return;
+        }
+        let Some(onset) = self.odd().filter_map(|(_, f)| f.onset).min() else { return };
+        let facts = &self.case.seen.facts;
+        let elevate = facts.root || facts.sudo;
+        let ask = Ask::Run(Command { elevate, ..Command::new(["sh", "-c", CHANGES]) });
+        let (id, answer) = match self.case.host.ask(ask, CHANGES_WITHIN).await {
+            Ok(answered) => answered,
+            Err(why) => {
+                let why = match why.kind() {
+                    ErrorKind::NotRecorded => "the question for it was not recorded".to_owned(),
+                    _ => format!("the question for it got no answer: {why}"),
+                };
+                return self.limit(format!("What was changed before is not known: {why}"));
+            }
+        };
+        let culprit = match top {
+            State::One(fault) => self.culprits[fault].as_ref(),
+            _ => None,
+        };
+        let ahead_ms = (facts.clock_ahead_s * 1e3) as i64;
+        self.changes = changes::read(&answer, id, onset, ahead_ms, culprit);
+        let says = match self.changes.first() {
+            None => "nothing that is looked for".to_owned(),
+            Some(first) => format!("{} changes, first of all {} {}", self.changes.len(), first.kind, first.what),
+        };
+        let data = serde_json::json!({ "answer": id, "changes": self.changes });
+        self.cx.emit_with(EventType::Probe, format!("What was changed before? {says}"), data);
+    }
+
     /// The diagnosis.
     pub(super) fn conclude(mut self) -> Diagnosis {
         let shares = self.belief.conclusion();
@@ -497,6 +544,7 @@ impl<'a> Inquiry<'a> {
             culprit,
             hypotheses,
             steps: self.steps,
+            changes: self.changes,
             limits: self.limits,
         };
         let data = serde_json::json!({

@@ -4,6 +4,7 @@
 //! most for its cost. It sees findings, evidence and the host; never what was injected.
 
 mod belief;
+mod changes;
 mod culprit;
 mod inquiry;
 #[cfg(test)]
@@ -43,6 +44,7 @@ impl Agent<Case, Diagnosis> for Investigator {
         inquiry.consider_findings();
         inquiry.ask_what_tells_most().await;
         inquiry.name_the_culprit().await;
+        inquiry.ask_what_changed().await;
         Ok(inquiry.conclude())
     }
 }

@@ -218,7 +218,8 @@ async fn exhausted_connections_name_the_client_that_holds_them() {
         log("FATAL:  sorry, too many clients already", Level::Critical),
     ];
     let lines = "127.0.0.1:5432 77 api\n".repeat(40) + "/run/postgresql/.s.PGSQL.5432 8 psql\n";
-    let asked = format!("sh -c {}", crate::catalogue::SCRIPTS[0].1);
+    let script = crate::catalogue::SCRIPTS.iter().find(|(name, _)| *name == "db_clients").unwrap().1;
+    let asked = format!("sh -c {script}");
     let d = diagnose(&case(findings, &[(asked.as_str(), lines.as_str(), 0)])).await;
     assert_eq!(d.verdict.id(), "db_connections_exhausted", "{:#?}", d.steps);
     let culprit = d.culprit.unwrap();

@@ -35,7 +35,7 @@ impl Agent<Observation, Vec<Finding>> for MetricsAgent {
     async fn run(&self, cx: &AgentContext, seen: &Observation) -> Result<Vec<Finding>> {
         let mut findings = of_series(seen);
         findings.extend(of_groups(seen));
-        findings.extend(of_services(seen));
+        findings.extend(of_states(seen));
         let busiest = of_busiest(seen, &findings);
         findings.extend(busiest);
         findings.extend(away::find(seen));
@@ -60,7 +60,7 @@ fn of_series(seen: &Observation) -> Vec<Finding> {
     let mut found = Vec::new();
     for (id, evidence) in seen.evidence.iter() {
         let Body::Metric(series) = &evidence.body else { continue };
-        if is_grouped(series) || is_service(series) || analysis::is_redundant(series) {
+        if is_grouped(series) || good_state(series).is_some() || analysis::is_redundant(series) {
             continue;
         }
         let anomalies = analysis::detect(series, seen.baseline.as_ref(), &seen.observed);
@@ -85,27 +85,33 @@ fn of_series(seen: &Observation) -> Vec<Finding> {
     found
 }
 
-fn is_service(series: &Series) -> bool {
-    series.name == "systemd.service.running"
+/// States that are or are not so, and which is the good one.
+const STATES: [(&str, f64); 3] =
+    [("systemd.service.running", 1.0), ("systemd.service.frozen", 0.0), ("system.filesystem.read_only", 0.0)];
+
+fn good_state(series: &Series) -> Option<f64> {
+    STATES.iter().find(|(name, _)| *name == series.name).map(|(_, good)| *good)
 }
 
-/// Services that ran from the beginning, and then no longer until the end. One that was restarted is none of them.
-fn of_services(seen: &Observation) -> Vec<Finding> {
+/// States that were good from the beginning, and then no longer until the end: a service that is gone. One that was
+/// restarted is none of them.
+fn of_states(seen: &Observation) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (id, series) in seen.series().filter(|(_, s)| is_service(s)) {
-        let runs = |v: &f64| *v > 0.5;
-        let Some(stopped) = series.values.iter().position(|v| !runs(v)) else { continue };
-        let (before, after) = series.values.split_at(stopped);
-        let onset = Timestamp::from_millis(series.at[stopped]);
-        if before.len() < RAN || after.len() < GONE || after.iter().any(runs) || onset < seen.observed.start {
+    for (id, series) in seen.series() {
+        let Some(good) = good_state(series) else { continue };
+        let is_good = |v: &f64| (*v > 0.5) == (good > 0.5);
+        let Some(turned) = series.values.iter().position(|v| !is_good(v)) else { continue };
+        let (before, after) = series.values.split_at(turned);
+        let onset = Timestamp::from_millis(series.at[turned]);
+        if before.len() < RAN || after.len() < GONE || after.iter().any(is_good) || onset < seen.observed.start {
             continue;
         }
         let anomaly = Anomaly {
-            change: Change::LevelDown,
-            before: Some(1.0),
-            after: 0.0,
+            change: if good > 0.5 { Change::LevelDown } else { Change::LevelUp },
+            before: Some(good),
+            after: 1.0 - good,
             onset: Some(onset),
-            rows: stopped as u32..series.values.len() as u32,
+            rows: turned as u32..series.values.len() as u32,
             score: SERVICE_SCORE,
             slope: None,
             exhausted_after: None,
@@ -248,7 +254,7 @@ fn entity(series: &Series) -> Entity {
             .with("start_ticks", of("process.start_ticks"))
             .with("count", "1");
     }
-    if is_service(series) {
+    if series.name.starts_with("systemd.service.") {
         return Entity::new(EntityKind::Unit, of("systemd.unit.name")).with("unit", of("systemd.unit.name"));
     }
     match (of("system.device"), of("network.interface.name")) {

@@ -24,7 +24,7 @@ function stat_file(    line, f, cpus) {
     while ((getline line < "/proc/stat") > 0) {
         if (line ~ /^cpu /) { sub(/^cpu +/, "", line); print "s cpu " line }
         else if (line ~ /^cpu[0-9]/) cpus++
-        else if (line ~ /^(processes|procs_running|procs_blocked) /) print "s " line
+        else if (line ~ /^(processes|procs_running|procs_blocked|btime) /) print "s " line
     }
     close("/proc/stat")
     if (cpus > 0) print "s cpus " cpus
@@ -71,6 +71,15 @@ function network(    line, f, n, i, name, at) {
             for (i = 2; i <= n; i++) if (at[i] == "CurrEstab" || at[i] == "RetransSegs") print "t " at[i] " " f[i]
         }
     close("/proc/net/snmp")
+    name = ""
+    while ((getline line < "/proc/net/netstat") > 0)
+        if (line ~ /^TcpExt:/) {
+            if (name == "") { name = line; continue }
+            n = split(name, at, " ")
+            split(line, f, " ")
+            for (i = 2; i <= n; i++) if (at[i] == "ListenOverflows") print "t " at[i] " " f[i]
+        }
+    close("/proc/net/netstat")
 }
 function kernel(    line, f, i, n, kind) {
     line = first("/proc/loadavg")
@@ -95,8 +104,8 @@ function whole(line,    f) {
     return match(line, /.*\)/) && split(substr(line, RLENGTH + 2), f, " ") >= 22
 }
 # Prints who used the CPU since the last frame (the 40 busiest at most) and the 15 largest.
-function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, room) {
-    total = 0; top = 0; k = 0
+function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, room, dead, stopped) {
+    total = 0; top = 0; k = 0; dead = 0; stopped = 0
     for (i = 1; i <= n; i++) {
         line = stats[i]
         match(line, /.*\)/)
@@ -104,6 +113,8 @@ function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, ro
         split(substr(line, cut + 2), f, " ")
         pid = substr(line, 1, index(line, " ") - 1)
         total++
+        if (f[1] == "Z") dead++
+        else if (f[1] == "T") stopped++
         if (pid == self || f[2] == self || pid == parent) continue
         if (start[pid] != f[20]) {
             used = frame == 1 ? 0 : f[12] + f[13]
@@ -134,6 +145,8 @@ function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, ro
     for (j = 1; j <= top; j++) delete busy[j]
     for (j = 1; j <= k; j++) { chosen[who[j]] = frame; delete large[j] }
     print "s total " total
+    print "s zombies " dead
+    print "s stopped " stopped
     for (pid in alive) {
         if (alive[pid] != frame) {
             if (pid in told) print "x " pid " " start[pid]
@@ -173,6 +186,10 @@ BEGIN {
     close("cat /proc/pressure/cpu 2>/dev/null")
     # A service that runs has a control group (cgroup v2, else v1), and that is the cheapest way to see it.
     units = "; ls -1d /sys/fs/cgroup/system.slice/*.service /sys/fs/cgroup/systemd/system.slice/*.service 2>/dev/null"
+    # What a service counts when it is held back, and only what is not nought.
+    kept = "/sys/fs/cgroup/system.slice/*.service/"
+    held_back = "; grep -sE \"^(throttled_usec|oom_kill|max|frozen) [1-9]\" " kept "cpu.stat " kept "memory.events " kept "pids.events " kept "cgroup.events"
+    read_only = "; grep -s \"^/dev/[^ ]* [^ ]* [^ ]* ro[, ]\" /proc/mounts"
     trips = "; " slow "ss -Htin state established 2>/dev/null"
     # Not every df (BusyBox) can leave out what is mounted from elsewhere.
     local = (((slow "df -kPl 2>/dev/null") | getline line) > 0) ? "l" : ""
@@ -188,9 +205,9 @@ BEGIN {
     print "H 1 " hz
     for (frame = 1; ; frame++) {
         command = (frame > 1 ? "sleep 1; " : "") list
-        if (frame % 5 == 1) command = command disk units trips (counted ? by_size : "")
+        if (frame % 5 == 1) command = command disk units held_back read_only trips (counted ? by_size : "")
         if (!counted && frame % 15 == 1) command = command by_name
-        seen = 0; listed = 0; torn = ""; held = ""; count = 0; nopen = 0; rows = 0; inodes = 0; units_seen = 0; trip_count = 0; far = 0
+        seen = 0; listed = 0; torn = ""; held = ""; count = 0; nopen = 0; rows = 0; inodes = 0; units_seen = 0; trip_count = 0; far = 0; counters = 0; fixed_mounts = 0
         while ((command | getline line) > 0) {
             if (!listed) {
                 if (torn != "") line = torn "?" line
@@ -198,6 +215,13 @@ BEGIN {
                 if (line == "=") listed = 1
                 else if (whole(line)) stats[++seen] = line
                 else if (length(line) < 90) torn = line
+            } else if (line ~ /^\/sys\/fs\/cgroup\/.*\/(cpu\.stat|memory\.events|pids\.events|cgroup\.events):/) {
+                # unit/file:key number; the number of tasks that were refused is called max, as are other things.
+                sub(/^\/sys\/fs\/cgroup\/system\.slice\//, "", line)
+                if (line !~ /\/memory\.events:max / && line ~ /^[^ \/]+\/[a-z.]+:[a-z_]+ [0-9]+$/ && counters < 400) {
+                    sub(/\/[a-z.]+:/, " ", line)
+                    counter[++counters] = line
+                }
             } else if (line ~ /^\/sys\/fs\/cgroup\//) {
                 sub(/.*\//, "", line)
                 if (index(line, "*") == 0 && units_seen < 400) unit[++units_seen] = line
@@ -216,7 +240,10 @@ BEGIN {
                 split(line, part, "/")
                 held = part[3]
             } else if (line ~ /^[0-9]+$/) { if (held != "") fd_of[held]++ }
-            else if (line ~ /% +\//) row[++rows] = (inodes ? "i " : "b ") line
+            else if (line ~ /^\/dev\/[^ ]* [^ ]* [^ ]* ro[, ]/) {
+                split(line, part, " ")
+                if (fixed_mounts < 64) fixed[++fixed_mounts] = part[2]
+            } else if (line ~ /% +\//) row[++rows] = (inodes ? "i " : "b ") line
         }
         close(command)
         print "F " first("/proc/uptime")
@@ -226,6 +253,8 @@ BEGIN {
         for (j = 1; j <= nopen; j++) { print "o " owner[j] " " start[owner[j]] " " most[j] " " name[owner[j]]; delete most[j] }
         for (j = 1; j <= rows; j++) { gsub(/ +/, " ", row[j]); print row[j] }
         for (j = 1; j <= units_seen; j++) print "u " unit[j]
+        for (j = 1; j <= counters; j++) print "g " counter[j]
+        for (j = 1; j <= fixed_mounts; j++) print "w " fixed[j]
         for (j = 1; j <= trip_count; j++) print "r " trip[j]
         print "E"
         fflush()

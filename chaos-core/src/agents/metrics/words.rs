@@ -16,6 +16,20 @@ pub(super) fn summary(series: &Series, entity: &Entity, anomaly: &Anomaly) -> St
         let since = anomaly.onset.map_or(String::new(), |t| format!(" since {}", t.time_of_day()));
         return format!("{} does not run any more{since}", plain(&entity.name));
     }
+    if series.name == "system.boot_time" {
+        let step = anomaly.after - anomaly.before.unwrap_or(anomaly.after);
+        let way = if step < 0.0 { "back" } else { "forward" };
+        let since = anomaly.onset.map_or(String::new(), |t| format!(" at {}", t.time_of_day()));
+        return format!("the clock was set {way} by {}{since}", duration(step.abs() as u64));
+    }
+    let turned = match series.name.as_str() {
+        "systemd.service.frozen" => Some(format!("{} is frozen", plain(&entity.name))),
+        "system.filesystem.read_only" => Some(format!("{} turned read-only", plain(&entity.name))),
+        _ => None,
+    };
+    if let Some(turned) = turned {
+        return format!("{turned}{}", anomaly.onset.map_or(String::new(), |t| format!(" since {}", t.time_of_day())));
+    }
     let since = anomaly.onset.map_or(String::new(), |t| format!(" since {}", t.time_of_day()));
     match anomaly.change {
         Change::TrendUp | Change::TrendDown => {
@@ -83,6 +97,11 @@ fn subject(series: &Series, entity: &Entity) -> String {
         "system.network.connection.count" => format!("connections {}", of("network.connection.state")),
         "system.network.tcp.rtt" => "TCP round trips".to_owned(),
         "system.process.count" => "processes".to_owned(),
+        "system.process.state.count" => format!("{} processes", of("state")),
+        "system.network.tcp.listen_overflows" => "connections that a full queue turned away".to_owned(),
+        "systemd.service.cpu.throttled" => format!("{} held back by its CPU quota", of("systemd.unit.name")),
+        "systemd.service.memory.oom_kills" => format!("{} kills for lack of memory", of("systemd.unit.name")),
+        "systemd.service.tasks.refused" => format!("{} tasks refused", of("systemd.unit.name")),
         "system.process.running" => "runnable processes".to_owned(),
         "system.process.blocked" => "processes blocked on I/O".to_owned(),
         "system.process.created" => "new processes".to_owned(),

@@ -120,6 +120,7 @@ pub(super) fn root_cause(doc: &mut Doc, story: &Story<'_>) {
         culprit(doc, story, c);
     }
     why(doc, story);
+    changes(doc, story, d);
     considered(doc, story, d);
     reasoning(doc, d);
     limits(doc, story, &d.limits);
@@ -164,6 +165,32 @@ fn why(doc: &mut Doc, story: &Story<'_>) {
         }
     }
     doc.list(&items);
+}
+
+/// What was changed shortly before the trouble began.
+fn changes(doc: &mut Doc, story: &Story<'_>, d: &Diagnosis) {
+    if d.changes.is_empty() {
+        return;
+    }
+    doc.heading(3, "What was changed before");
+    doc.para("Within two hours before it began. A change is no cause by itself, and it is where to look first.");
+    let rows: Vec<[String; 4]> = d
+        .changes
+        .iter()
+        .map(|c| {
+            [
+                c.at.time_of_day(),
+                escape::short(&c.kind, 20),
+                escape::code(&escape::cut(&c.what, 160)),
+                if c.about_culprit {
+                    format!("about the culprit ({})", story.answer_link(c.basis))
+                } else {
+                    String::new()
+                },
+            ]
+        })
+        .collect();
+    doc.table(["At", "Kind", "What", ""], &rows);
 }
 
 /// The other explanations; those without a chance are only counted.

@@ -60,9 +60,24 @@ const TABLE: &[Row] = &[
     ("system.linux.pressure", "", 0.15, 0.4, None),
     ("system.file_descriptor.utilization", "", 0.02, 0.1, Some(0.9)),
     ("system.network.conntrack.utilization", "", 0.05, 0.2, Some(0.9)),
+    ("system.network.tcp.listen_overflows", "", 0.0, 0.3, None),
+    ("system.process.state.count", "zombie", 5.0, 30.0, None),
+    ("system.process.state.count", "stopped", 0.0, 1.0, None),
+    ("system.boot_time", "", 5.0, 30.0, None),
+    ("systemd.service.cpu.throttled", "", 0.05, 0.3, None),
+    ("systemd.service.memory.oom_kills", "", 0.0, 0.02, None),
+    ("systemd.service.tasks.refused", "", 0.0, 0.1, None),
     ("process.cpu.utilization", "", 0.03, 0.15, None),
     ("process.memory.usage", "", 32.0 * MB, 150.0 * MB, None),
     ("process.open_file_descriptor.count", "", 100.0, 400.0, None),
+];
+
+/// Series of which a single occurrence matters.
+const EVENTS: [&str; 4] = [
+    "system.memory.oom_kills",
+    "system.network.tcp.listen_overflows",
+    "systemd.service.memory.oom_kills",
+    "systemd.service.tasks.refused",
 ];
 
 /// Series that say again what another one says, or never change.
@@ -112,6 +127,6 @@ impl Profile {
         let exhaustible = limit.is_some() && !series.name.starts_with("system.cpu.");
         // Less of memory, disk or pressure is rarely what is wrong; fewer packets or processes may be.
         let fall = if exhaustible || series.unit == "1" { 0.4 } else { 0.7 };
-        Self { floor, notable, limit, exhaustible, event: series.name == "system.memory.oom_kills", fall }
+        Self { floor, notable, limit, exhaustible, event: EVENTS.contains(&series.name.as_str()), fall }
     }
 }

@@ -41,6 +41,13 @@ impl Columns {
                 "total" => self.gauge(row, ("system.process.count", "{process}", NONE), *value),
                 "procs_running" => self.gauge(row, ("system.process.running", "{process}", NONE), *value),
                 "procs_blocked" => self.gauge(row, ("system.process.blocked", "{process}", NONE), *value),
+                "zombies" => {
+                    self.gauge(row, ("system.process.state.count", "{process}", one("state", "zombie")), *value)
+                }
+                "stopped" => {
+                    self.gauge(row, ("system.process.state.count", "{process}", one("state", "stopped")), *value)
+                }
+                "btime" => self.gauge(row, ("system.boot_time", "s", NONE), *value),
                 "processes" => self.rate(row, since, ("system.process.created", "{process}/s", NONE), *value, 1.0),
                 _ => {}
             }
@@ -195,6 +202,11 @@ impl Columns {
             let state = match *key {
                 "RetransSegs" => {
                     let name = ("system.network.tcp.retransmits", "{segment}/s", NONE);
+                    self.rate(row, since, name, *value, 1.0);
+                    continue;
+                }
+                "ListenOverflows" => {
+                    let name = ("system.network.tcp.listen_overflows", "{connection}/s", NONE);
                     self.rate(row, since, name, *value, 1.0);
                     continue;
                 }

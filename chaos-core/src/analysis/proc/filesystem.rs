@@ -41,6 +41,8 @@ struct Samples {
     bytes: Vec<(usize, [f64; 3])>,
     /// Row and share of inodes.
     inodes: Vec<(usize, f64)>,
+    /// Row and whether it can't be written.
+    read_only: Vec<(usize, f64)>,
 }
 
 /// All filesystems by mount point.
@@ -52,8 +54,10 @@ impl Filesystems {
         for mount in &frame.filesystems {
             // As df shows it: what is kept for root counts as neither used nor free.
             let share = share(mount);
+            let fixed = frame.read_only.iter().any(|point| unescaped(point) == mount.point);
             if let Some(samples) = self.samples(mount).filter(|_| share.is_finite()) {
                 put(&mut samples.bytes, row, [mount.used, mount.total, share]);
+                put(&mut samples.read_only, row, if fixed { 1.0 } else { 0.0 });
             }
         }
         for mount in &frame.inodes {
@@ -84,6 +88,9 @@ impl Filesystems {
             add("system.filesystem.limit", "By", column(1));
             add("system.filesystem.utilization", "1", column(2));
             add("system.filesystem.inodes.utilization", "1", samples.inodes.clone());
+            // One that never could be written is meant to be so, and most always can.
+            let turned = samples.read_only.iter().any(|(_, v)| *v != samples.read_only[0].1);
+            add("system.filesystem.read_only", "1", if turned { samples.read_only.clone() } else { Vec::new() });
         }
         all
     }
@@ -103,6 +110,11 @@ impl Filesystems {
         }
         Some(samples)
     }
+}
+
+/// `/proc/mounts` writes a space as `\040` (getmntent(3)).
+fn unescaped(point: &str) -> String {
+    point.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
 }
 
 fn share(mount: &Mount<'_>) -> f64 {

@@ -30,6 +30,10 @@ pub(super) struct Frame<'a> {
     pub(super) inodes: Vec<Mount<'a>>,
     /// Units that run, such as `nginx.service`.
     pub(super) services: Vec<&'a str>,
+    /// Service, what it counts, and how many.
+    pub(super) held_back: Vec<(&'a str, &'a str, f64)>,
+    /// Mount points that can't be written, as `/proc/mounts` writes them.
+    pub(super) read_only: Vec<&'a str>,
     /// Milliseconds.
     pub(super) round_trips: Vec<f64>,
 }
@@ -98,6 +102,8 @@ fn read<'a>(frame: &mut Frame<'a>, line: &'a str) -> Option<()> {
         "b" => frame.filesystems.push(mount(rest, 1024.0)?),
         "i" => frame.inodes.push(mount(rest, 1.0)?),
         "u" => frame.services.push(Some(rest).filter(|name| name.ends_with(".service"))?),
+        "g" => frame.held_back.push((words.next()?, words.next()?, number(words.next()?)?)),
+        "w" => frame.read_only.push(rest),
         "r" => frame.round_trips.push(number(rest)?),
         _ => {}
     }

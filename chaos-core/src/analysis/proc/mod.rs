@@ -9,11 +9,11 @@
 //! | tag | fields |
 //! |---|---|
 //! | `H` | version, clock ticks per second |
-//! | `s` | `cpu` and the ten ticks of `/proc/stat`, or `cpus`, `processes`, `procs_running`, `procs_blocked`, `total` and a number |
+//! | `s` | `cpu` and the ten ticks of `/proc/stat`, or `cpus`, `processes`, `procs_running`, `procs_blocked`, `btime`, `total`, `zombies`, `stopped` and a number |
 //! | `m` | key and KiB of `/proc/meminfo` |
 //! | `d` | device, reads, sectors read, writes, sectors written, milliseconds busy |
 //! | `n` | interface, then bytes, packets, errors, dropped received, and the same sent |
-//! | `t` | `orphan`, `tw`, `CurrEstab`, `RetransSegs` and a number |
+//! | `t` | `orphan`, `tw`, `CurrEstab`, `RetransSegs`, `ListenOverflows` and a number |
 //! | `l` | load over one minute |
 //! | `v` | key and count of `/proc/vmstat` |
 //! | `p` | resource, `some` or `full`, microseconds stalled |
@@ -23,6 +23,8 @@
 //! | `x` | pid and start in ticks of a process that is gone |
 //! | `b`, `i` | a line of `df -kP`, of `df -iP` |
 //! | `u` | a service that runs, as its unit is called |
+//! | `g` | a service that was held back, `throttled_usec`, `oom_kill`, `max` (tasks refused) or `frozen`, and a number |
+//! | `w` | the mount point of a device that is mounted read-only |
 //! | `r` | round-trip time in milliseconds of a TCP connection to another host |
 
 mod columns;

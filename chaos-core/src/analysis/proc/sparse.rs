@@ -1,4 +1,5 @@
-//! Series that come with every fifth frame only: which services run, and the round trips of TCP connections.
+//! Series that come with every fifth frame only: which services run and are held back, and the round trips of TCP
+//! connections.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +9,23 @@ use crate::model::Series;
 /// Services that are watched.
 const MAX_SERVICES: usize = 512;
 
+/// What a service counts, as which metric, in which unit, and how it becomes one per second if it is a counter.
+const COUNTERS: [(&str, &str, &str, Option<f64>); 4] = [
+    ("throttled_usec", "systemd.service.cpu.throttled", "1", Some(1e-6)),
+    ("oom_kill", "systemd.service.memory.oom_kills", "{kill}/s", Some(1.0)),
+    ("max", "systemd.service.tasks.refused", "{task}/s", Some(1.0)),
+    ("frozen", "systemd.service.frozen", "1", None),
+];
+
 /// Services and round trips over time.
 #[derive(Debug, Default)]
 pub(super) struct Sparse {
     /// Row and whether it runs, from the first time that it did.
     services: BTreeMap<String, Vec<(usize, f64)>>,
+    /// By service and what it counts: row and count, from the first time that it was not nought.
+    held_back: BTreeMap<(String, String), Vec<(usize, f64)>>,
+    /// The rows in which any service was seen.
+    rows: Vec<usize>,
     /// Row and seconds.
     round_trips: Vec<(usize, f64)>,
 }
@@ -27,6 +40,15 @@ impl Sparse {
             }
             for (name, samples) in &mut self.services {
                 samples.push((row, if frame.services.contains(&name.as_str()) { 1.0 } else { 0.0 }));
+            }
+        }
+        if !frame.services.is_empty() {
+            self.rows.push(row);
+        }
+        for (service, key, count) in &frame.held_back {
+            let id = ((*service).to_owned(), (*key).to_owned());
+            if self.held_back.len() < MAX_SERVICES || self.held_back.contains_key(&id) {
+                self.held_back.entry(id).or_default().push((row, *count));
             }
         }
         // The median, so that one far or slow peer changes nothing.
@@ -48,6 +70,26 @@ impl Sparse {
         let mut all = Vec::new();
         if !self.round_trips.is_empty() {
             all.push(series("system.network.tcp.rtt", "s", &[], self.round_trips));
+        }
+        for ((service, key), counts) in &self.held_back {
+            let Some((_, name, unit, scale)) = COUNTERS.iter().find(|(counter, ..)| counter == key) else { continue };
+            // What was not said was nought: only what is not is said.
+            let count = |row: &usize| counts.iter().find(|(at, _)| at == row).map_or(0.0, |(_, n)| *n);
+            let samples = match *scale {
+                None => self.rows.iter().map(|row| (*row, count(row))).collect(),
+                Some(scale) => self
+                    .rows
+                    .windows(2)
+                    .filter_map(|pair| {
+                        let seconds = (at[pair[1]] - at[pair[0]]) as f64 / 1e3;
+                        // A service that was started again counts from nought.
+                        let more = count(&pair[1]) - count(&pair[0]);
+                        let more = if more < 0.0 { count(&pair[1]) } else { more };
+                        (seconds > 0.0).then_some((pair[1], more * scale / seconds))
+                    })
+                    .collect(),
+            };
+            all.push(series(name, unit, &[("systemd.unit.name", service)], samples));
         }
         for (name, samples) in self.services {
             all.push(series("systemd.service.running", "{service}", &[("systemd.unit.name", &name)], samples));

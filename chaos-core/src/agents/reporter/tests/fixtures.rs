@@ -183,6 +183,7 @@ fn diagnosis(verdict: Verdict, title: &str, p: f64, culprit: Option<Culprit>, al
                 posterior: vec![("cpu_spike".into(), p.min(0.81)), ("memory_leak".into(), 0.06)],
             },
         ],
+        changes: Vec::new(),
         limits: Vec::new(),
     }
 }

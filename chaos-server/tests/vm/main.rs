@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
 
+mod lab;
+
 use std::{
     env, fs,
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     thread::sleep,
@@ -15,6 +17,13 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Copies an incident's files.
+fn keep(incident: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    assert!(Command::new("cp").arg("-r").arg(incident).arg(to).status().unwrap().success());
+}
 
 static MACHINE: Mutex<()> = Mutex::new(());
 
@@ -75,10 +84,7 @@ impl Vm {
         eprintln!("{}", String::from_utf8_lossy(&ran.stderr));
         eprintln!("{}\n{keep_as}: {:.0} s", String::from_utf8_lossy(&ran.stdout), began.elapsed().as_secs_f64());
         if let Ok(kept) = env::var("CHAOS_VM_KEEP") {
-            let to = PathBuf::from(kept).join(keep_as);
-            let _ = fs::remove_dir_all(&to);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            assert!(Command::new("cp").arg("-r").arg(self.incident_dir()).arg(to).status().unwrap().success());
+            keep(&self.incident_dir(), &PathBuf::from(kept).join(keep_as));
         }
         assert_eq!(ran.status.code(), Some(0));
         self.incident()
