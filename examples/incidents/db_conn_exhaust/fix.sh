@@ -6,7 +6,7 @@
 # Diagnosis:  A client holds all connections of a database (65 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 126be83d05db4953740c1610a0c2abf099cace4af781dea662978e481edac014
+# Plan hash:  sha256 200dcae9a318d09a39e3ca2fc5017ad4f7e6fa91a70b461c2d0a9a546e4a6610
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

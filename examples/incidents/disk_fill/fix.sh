@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-004
 # Generated:  2026-11-24T02:33:47.558Z
-# Diagnosis:  A file system fills up (79 %)
+# Diagnosis:  A file system fills up (78 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 a3e33e7aac6cc51a49d507a4b5a457a7453023e1af1e80932f5796e335ef4f5b
+# Plan hash:  sha256 a453ca9b56734ddc30730cf288164b8c1734d9478798acfcc887bde181d709d4
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  The network is slow (97 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 cd95647566389f7d9e2e91450ec163a0e66e3eb86cbd9da42d6d98c37689ae03
+# Plan hash:  sha256 a96660d2e742508cb0cdea899c98bcd59f27ef865e5d17c3c40a13ede60bc7a5
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A service was stopped, or is down and nothing says why (75 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 141c4a48acd1c5412cc7cce1208d591df702a837ddd07b6bdc0b8db953fb41a6
+# Plan hash:  sha256 7731cf867f940de83ccc151d8b43fa9b1d8ee55d781b48f0e9af86234e95af4b
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
