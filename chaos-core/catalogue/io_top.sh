@@ -13,6 +13,10 @@ $0 == "=" {
   for (p in pids) {
     r = int(grown[p " read_bytes"] / 1024); w = int(grown[p " write_bytes"] / 1024)
     if (r + w < 1024) continue
+    # The kernel writes for others, and its threads have no command line.
+    file = "/proc/" p "/cmdline"; said = (getline name < file)
+    close(file)
+    if (said <= 0) continue
     file = "/proc/" p "/comm"; name = ""
     if ((getline name < file) > 0) print r + w, r, w, p, name
     close(file)

@@ -83,6 +83,16 @@ pub(crate) fn is_present(reading: &Reading, answer: &Answer) -> bool {
     counts.take(reading.lines_min.max(1)).count() >= reading.lines_min.max(1)
 }
 
+/// The answer without the lines that name another unit than the one that the evidence is about: a journal also tells of
+/// yesterday's other trouble.
+pub(crate) fn about(names: &Names, answer: &Answer, unit: &str) -> Answer {
+    let end = terminator(&answer.stdout);
+    let of_another =
+        |line: &str| captures(names, line).is_some_and(|c| c.get("unit").is_some_and(|named| named != unit));
+    let kept: Vec<&str> = answer.stdout.split(end).filter(|line| !of_another(line)).collect();
+    Answer { stdout: kept.join(&end.to_string()), ..answer.clone() }
+}
+
 /// What the answer names, if anything.
 pub(crate) fn named(names: &Names, answer: &Answer) -> Option<Named> {
     let found: Vec<BTreeMap<String, String>> =

@@ -39,7 +39,9 @@ impl Lab {
         let mut ssh = Command::new("ssh");
         ssh.arg("-F").arg(&vm.ssh_config).args(["-o", "ConnectTimeout=40", &vm.name, "bash -s"]);
         let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let text = format!("{}\n{}_{step} {}\n", self.area, self.case, self.level);
+        // Each case finds a journal without the ones before it, as on a host where nothing else has happened.
+        let clean = if step == "prepare" { "journalctl -q --rotate; journalctl -q --vacuum-time=1s" } else { "" };
+        let text = format!("{clean}\n{}\n{}_{step} {}\n", self.area, self.case, self.level);
         ssh.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let said = ssh.wait_with_output().unwrap();
         let shown = String::from_utf8_lossy(&said.stderr);

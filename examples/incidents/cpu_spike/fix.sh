@@ -6,7 +6,7 @@
 # Diagnosis:  A runaway process saturates the CPU (83 %)
 # Culprit:    stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
 # Plan:       Ask the busy processes of stress-ng-cpu to end; stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
-# Plan hash:  sha256 fd0ac53de80646f14bed2b150d8f8fdbc20c5637df5128bb638dad17c4edd316
+# Plan hash:  sha256 69f9a5c49e55dc0f8cd9bcaf214c0159ed2d690ea279cb5aa0440167d40375f2
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T11:02:20.151Z
-# Diagnosis:  A client holds all connections of a database (65 %)
+# Diagnosis:  A client holds all connections of a database (94 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 200dcae9a318d09a39e3ca2fc5017ad4f7e6fa91a70b461c2d0a9a546e4a6610
+# Plan hash:  sha256 a58eea4ca9796e5cac2fb540011de9fd4c2167abdab3a6f69565fece64a7a203
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-004
 # Generated:  2026-11-24T02:33:47.558Z
-# Diagnosis:  A file system fills up (78 %)
+# Diagnosis:  A file system fills up (82 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 a453ca9b56734ddc30730cf288164b8c1734d9478798acfcc887bde181d709d4
+# Plan hash:  sha256 e4c5bebccc24af24ed32d97de5b3be61d81364aef042fee8da9dd2e941887bbf
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

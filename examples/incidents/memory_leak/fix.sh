@@ -6,7 +6,7 @@
 # Diagnosis:  A process takes more and more memory (87 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 4e31dedb9229587775f42acc18b4380c88d2f72e635b07455681812e82e3cea1
+# Plan hash:  sha256 a619538429b79d589dc7fdd4ec8b74471bd780a7cf172e31ebcbecccfdd4217e
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

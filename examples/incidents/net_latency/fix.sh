@@ -6,7 +6,7 @@
 # Diagnosis:  The network is slow (97 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 a96660d2e742508cb0cdea899c98bcd59f27ef865e5d17c3c40a13ede60bc7a5
+# Plan hash:  sha256 c8d765cfe637bc85f5b1ce27e7fd9ae7abd1a7181b882d093729b37faa0cac5c
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

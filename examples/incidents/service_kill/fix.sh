@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T11:00:37.763Z
-# Diagnosis:  A service was stopped, or is down and nothing says why (75 %)
+# Diagnosis:  A service was stopped, or is down and nothing says why (83 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 7731cf867f940de83ccc151d8b43fa9b1d8ee55d781b48f0e9af86234e95af4b
+# Plan hash:  sha256 7d95dbd0f707985cf1f53efeb6a1331fbe157c78ec2ac4512fa8cf214a8d1e1c
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

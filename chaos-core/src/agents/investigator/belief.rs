@@ -12,8 +12,16 @@ const PRIOR_FAULTS: f64 = 0.21;
 /// How much more often two independent faults come together than by chance: trouble clusters.
 const CLUSTER: f64 = 2.0;
 /// P(a symptom is present | unknown trouble): unknown trouble can look like anything, so it explains each symptom
-/// moderately, and explains none as well as a fault that is known to cause it.
-pub(super) const UNKNOWN_EXPLAINS: f64 = 0.20;
+/// moderately, and explains none as well as a fault that is known to cause it. What hardly ever comes without its known
+/// causes comes with unknown ones not much oftener.
+const UNKNOWN_EXPLAINS: f64 = 0.20;
+const UNKNOWN_EXPLAINS_TIMES: f64 = 20.0;
+
+/// P(a symptom is present | unknown trouble), from what it is when nothing is wrong.
+pub(super) fn unknown_explains(background: f64) -> f64 {
+    UNKNOWN_EXPLAINS.min(UNKNOWN_EXPLAINS_TIMES * background).max(background)
+}
+
 /// P(none of the symptoms that could be seen is present | unknown trouble), however many symptoms there are.
 pub(super) const UNKNOWN_SHOWS_NOTHING: f64 = 0.35;
 /// A symptom that is shown by a finding of score 1 in place of 0.5 is this much rarer when nothing is wrong.

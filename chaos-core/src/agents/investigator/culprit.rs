@@ -86,7 +86,18 @@ pub(super) fn from_findings(catalogue: &Catalogue, fault: &Fault, case: &Case) -
             let by_onset = a.finding.onset.cmp(&b.finding.onset);
             b.weight.total_cmp(&a.weight).then(by_score).then(by_onset).then(a.id.cmp(&b.id))
         });
-        if rule.pattern.is_some() { from_log(rule, &suspects) } else { from_entity(rule, &suspects, case) }
+        let named = if rule.pattern.is_some() { from_log(rule, &suspects) } else { from_entity(rule, &suspects, case) };
+        named.or_else(|| writer(&suspects))
+    })
+}
+
+/// The unit that wrote the log which shows it, where nothing better is known. The manager speaks of others.
+fn writer(suspects: &[Suspect<'_>]) -> Option<Culprit> {
+    suspects.iter().filter(|s| s.finding.entity.kind == EntityKind::Log).find_map(|s| {
+        let mut attributes = normalised(s.finding);
+        attributes.retain(|key, value| key == "unit" && value != "init.scope");
+        let name = attributes.get("unit")?.clone();
+        Some(named(Entity { kind: EntityKind::Unit, name, attributes }, vec![Basis::Finding(s.id)], None))
     })
 }
 
@@ -100,10 +111,6 @@ fn from_log(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
         let mut attributes = BTreeMap::new();
         if s.finding.entity.kind == rule.kind {
             attributes = normalised(s.finding);
-        } else if rule.kind == EntityKind::Unit {
-            // Who wrote it; but the manager speaks of others.
-            attributes = normalised(s.finding);
-            attributes.retain(|key, value| key == "unit" && value != "init.scope");
         }
         if let Some(found) = pattern.regex().captures(text) {
             for key in pattern.captures() {

@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     belief::{
-        Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, STRENGTH_HEALTHY, State, UNKNOWN_EXPLAINS,
-        UNKNOWN_SHOWS_NOTHING, UNKNOWN_UNSEEN, beside_others,
+        Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, STRENGTH_HEALTHY, State, UNKNOWN_SHOWS_NOTHING,
+        UNKNOWN_UNSEEN, beside_others, unknown_explains,
     },
     changes, culprit,
 };
@@ -17,7 +17,7 @@ use crate::{
     catalogue::{CHANGES, Catalogue, Fault, NOTABLE, Probe, Reading, Symptom, matching, placeholder, reading},
     error::{Error, ErrorKind},
     model::{
-        Answer, Ask, Basis, Command, Confidence, Culprit, Diagnosis, EventType, Finding, Hypothesis, Id,
+        Answer, Ask, Basis, Command, Confidence, Culprit, Diagnosis, EntityKind, EventType, Finding, Hypothesis, Id,
         InvestigationStep, RecentChange, Signal, Verdict,
     },
 };
@@ -60,6 +60,9 @@ struct Heard {
     id: Id<Answer>,
     whole: bool,
 }
+
+/// Faults that read the same from an answer, and how each does.
+type Bearing<'a> = Vec<(usize, &'a Reading)>;
 
 /// P(present | fault), for faults that read the same from an answer.
 fn p_of(bearing: &[(usize, &Reading)], fault: usize) -> Option<f64> {
@@ -175,7 +178,7 @@ impl<'a> Inquiry<'a> {
             let faults = self.faults();
             let expected = |i: usize| faults[i].symptoms.iter().find(|s| s.id == symptom.id).map(|s| s.p.get());
             let background = symptom.background.get();
-            let unknown = if present { UNKNOWN_EXPLAINS } else { shows }.max(background);
+            let unknown = if present { unknown_explains(background) } else { shows.max(background) };
             let strength = if present { STRENGTH_HEALTHY.powf(2.0 * (score - NOTABLE).max(0.0)) } else { 1.0 };
             let healthy = background * strength;
             // Side effects come together or not at all: that there is none is hardly less likely for each that there might be.
@@ -325,7 +328,7 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The faults that read the same from the answer to the same question.
-    fn bearing(&self, argv: &[String], reading: &Reading) -> Vec<(usize, &'a Reading)> {
+    fn bearing(&self, argv: &[String], reading: &Reading) -> Bearing<'a> {
         let mut found = Vec::new();
         for (i, fault) in self.faults().iter().enumerate() {
             let mut of_fault = fault.probes.iter().filter_map(|p| Some((p, p.reading.as_ref()?)));
@@ -380,20 +383,22 @@ impl<'a> Inquiry<'a> {
             readers.extend((0..fault.probes.len()).filter(same).map(|n| (i, n)));
         }
         // Who reads what is settled before anything is learnt: what is named changes what can be asked.
-        let mut readings: Vec<(&Reading, Vec<(usize, &Reading)>)> = Vec::new();
+        let mut readings: Vec<(&Reading, Bearing<'_>, bool)> = Vec::new();
         for (i, n) in &readers {
             if let Some(reading) = &faults[*i].probes[*n].reading
-                && !readings.iter().any(|(known, _)| known.looks_for_the_same(reading))
+                && !readings.iter().any(|(known, ..)| known.looks_for_the_same(reading))
             {
-                readings.push((reading, self.bearing(argv, reading)));
+                let present = reading::is_present(reading, &self.as_heard(*i, *n, heard));
+                readings.push((reading, self.bearing(argv, reading), present));
             }
         }
         for (fault, n) in &readers {
             self.done.insert((*fault, *n));
             let probe = &faults[*fault].probes[*n];
-            let present = probe.reading.as_ref().map(|r| reading::is_present(r, &heard.answer));
+            let answer = self.as_heard(*fault, *n, heard);
+            let present = probe.reading.as_ref().map(|r| reading::is_present(r, &answer));
             let names = probe.names.as_ref().filter(|_| present != Some(false));
-            let named = names.and_then(|n| reading::named(n, &heard.answer));
+            let named = names.and_then(|names| reading::named(names, &answer));
             let is_named = named.is_some();
             if let Some(named) = named {
                 let known = self.culprits[*fault].take();
@@ -405,8 +410,7 @@ impl<'a> Inquiry<'a> {
                 self.cx.emit_with(EventType::Probe, format!("{} `{}`: {says}", probe.question, heard.answer.ask), data);
             }
         }
-        for (reading, bearing) in readings {
-            let present = reading::is_present(reading, &heard.answer);
+        for (reading, bearing, present) in readings {
             // What an answer that was cut short does not say is not known to be absent.
             if !present && !heard.whole {
                 continue;
@@ -414,6 +418,18 @@ impl<'a> Inquiry<'a> {
             self.learn(&bearing, present, Basis::Answer(heard.id));
             let says = if present { reading.sentence.clone() } else { not_so(reading) };
             self.step(&faults[first.0].probes[first.1].id, &says);
+        }
+    }
+
+    /// The answer as it bears on a fault: where findings name a unit, what it says of others is another matter.
+    fn as_heard(&self, fault: usize, n: usize, heard: &Heard) -> Answer {
+        let names = self.faults()[fault].probes[n].names.as_ref().filter(|n| n.kind == Some(EntityKind::Unit));
+        let known = self.culprits[fault]
+            .as_ref()
+            .filter(|c| c.entity.kind == EntityKind::Unit && matches!(c.basis.first(), Some(Basis::Finding(_))));
+        match (names, known) {
+            (Some(names), Some(known)) => reading::about(names, &heard.answer, &known.entity.name),
+            _ => heard.answer.clone(),
         }
     }
 

@@ -29,9 +29,16 @@ pub(super) struct Columns {
     table: BTreeMap<&'static str, BTreeMap<(String, String), Column>>,
     cpu: Vec<f64>,
     cpus: f64,
+    /// The host was started anew: what its clock says of its boot moved for that reason.
+    restarted: bool,
 }
 
 impl Columns {
+    /// What comes from here on is of another boot.
+    pub(super) fn restarted(&mut self) {
+        self.restarted = true;
+    }
+
     /// Takes in one frame; `since` is the time from the last one in seconds. Returns the number of CPUs.
     pub(super) fn frame(&mut self, row: usize, since: Option<f64>, frame: &Frame<'_>) -> f64 {
         self.processor(row, frame);
@@ -42,12 +49,12 @@ impl Columns {
                 "procs_running" => self.gauge(row, ("system.process.running", "{process}", NONE), *value),
                 "procs_blocked" => self.gauge(row, ("system.process.blocked", "{process}", NONE), *value),
                 "zombies" => {
-                    self.gauge(row, ("system.process.state.count", "{process}", one("state", "zombie")), *value)
+                    self.gauge(row, ("system.process.state.count", "{process}", one("state", "zombie")), *value);
                 }
                 "stopped" => {
-                    self.gauge(row, ("system.process.state.count", "{process}", one("state", "stopped")), *value)
+                    self.gauge(row, ("system.process.state.count", "{process}", one("state", "stopped")), *value);
                 }
-                "btime" => self.gauge(row, ("system.boot_time", "s", NONE), *value),
+                "btime" if !self.restarted => self.gauge(row, ("system.boot_time", "s", NONE), *value),
                 "processes" => self.rate(row, since, ("system.process.created", "{process}/s", NONE), *value, 1.0),
                 _ => {}
             }

@@ -159,6 +159,7 @@ impl ProcSampler {
             // The host was started anew meanwhile.
             self.first = Some((self.stamp, uptime));
             at = self.stamp.0;
+            self.columns.restarted();
         }
         // Uptime never runs backwards on a host that runs.
         let since = match self.at.last() {

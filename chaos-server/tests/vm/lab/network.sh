@@ -102,7 +102,7 @@ import urllib.request
 url, size, period = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 photo = bytes(size * 1000)
 time.sleep(2)
-number = 0
+number = sent = 0
 while True:
     number += 1
     started = time.monotonic()
@@ -112,8 +112,9 @@ while True:
         took = time.monotonic() - started
         if took > 1:
             print(f"<4>photo {number} was slow: {took:.1f} s")
-        if number % 20 == 0:
-            print(f"<6>{number} photos sent")
+        sent += 1
+        if sent % 20 == 0:
+            print(f"<6>{sent} photos sent")
     except OSError as error:
         print(f"<3>photo {number} not sent to {url}: {error}")
     time.sleep(period)
