@@ -92,6 +92,8 @@ pub(crate) enum Command {
     List(Json),
     /// Show an incident: when, what, why, and its files.
     Show(ShowArgs),
+    /// Tell how a diagnosis came about: what was abnormal, what was asked, what settled it.
+    Explain(ShowArgs),
     /// Print an incident's post-mortem.
     Report(ReportArgs),
     /// Stop an incident that another process runs: it reverts and reports what it knows.

@@ -360,7 +360,16 @@ fn incidents_are_listed_shown_and_reported() {
     let report = fs::read_to_string(place.path(&format!("incidents/{id}/report.md"))).unwrap();
     assert_eq!(place.run(&["report", &id]).out, report);
     assert!(place.run(&["report", "--path"]).out.trim().ends_with("report.md"));
-    for command in ["show", "report", "stop"] {
+    let told = place.run(&["explain"]);
+    for said in
+        [id.as_str(), "What was abnormal", "before anything was looked at", "What settled it", "What else it could be"]
+    {
+        assert!(told.out.contains(said), "{said}: {told:?}");
+    }
+    let told: Value = serde_json::from_str(&place.run(&["explain", &id, "--json"]).out).unwrap();
+    let settled = usize::try_from(told["settled_by_step"].as_u64().unwrap()).unwrap();
+    assert!(told["steps"].as_array().unwrap().len() > settled, "{told:#}");
+    for command in ["show", "explain", "report", "stop"] {
         let ran = place.run(&[command, "inc-20200101-001"]);
         assert!(ran.code == 4 && ran.err.contains("inc-20200101-001"), "{ran:?}");
     }

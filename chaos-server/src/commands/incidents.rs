@@ -156,7 +156,7 @@ pub(super) async fn stop(root: &Path, id: &str, wait: bool) -> Result<Exit, Fail
 }
 
 /// Reads `incident.json`.
-fn read(dir: &Dir, id: &IncidentId) -> Result<Incident, Failure> {
+pub(super) fn read(dir: &Dir, id: &IncidentId) -> Result<Incident, Failure> {
     #[derive(serde::Deserialize)]
     struct Head {
         schema_version: u32,
@@ -174,7 +174,7 @@ fn read(dir: &Dir, id: &IncidentId) -> Result<Incident, Failure> {
     serde_json::from_slice(&bytes).map_err(damaged)
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     let text = visible(text);
     match text.char_indices().nth(MAX_TEXT) {
         Some((at, _)) => format!("{}…", &text[..at]),

@@ -3,6 +3,7 @@
 mod analyze;
 mod chaos;
 mod eval;
+mod explain;
 mod follow;
 mod incidents;
 mod replay;
@@ -54,6 +55,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::replay(args, &root).await,
         Command::List(args) => incidents::list(&root, args.json),
         Command::Show(args) => incidents::show(&root, &args.id, args.json.json).await,
+        Command::Explain(args) => explain::explain(&root, &args.id, args.json.json).await,
         Command::Report(args) => incidents::report(&root, &args.id, args.path).await,
         Command::Stop(args) => incidents::stop(&root, &args.id, !args.no_wait).await,
         Command::Scenarios(args) => scenarios::list(args.json),

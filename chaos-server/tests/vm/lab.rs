@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use crate::{Vm, keep};
 
+/// What the files of all areas use.
+const COMMON: &str = include_str!("lab/common.sh");
+
 /// A file of `lab/`, which defines `CASE_prepare`, `CASE_inject` and `CASE_revert`.
 pub(crate) type Area = &'static str;
 pub(crate) const RESOURCES: Area = include_str!("lab/resources.sh");
@@ -40,8 +43,8 @@ impl Lab {
         ssh.arg("-F").arg(&vm.ssh_config).args(["-o", "ConnectTimeout=40", &vm.name, "bash -s"]);
         let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Each case finds a journal without the ones before it, as on a host where nothing else has happened.
-        let clean = if step == "prepare" { "journalctl -q --rotate; journalctl -q --vacuum-time=1s" } else { "" };
-        let text = format!("{clean}\n{}\n{}_{step} {}\n", self.area, self.case, self.level);
+        let clean = if step == "prepare" { "journalctl -q --rotate; journalctl -q --vacuum-size=1K" } else { "" };
+        let text = format!("{clean}\n{COMMON}\n{}\n{}_{step} {}\n", self.area, self.case, self.level);
         ssh.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let said = ssh.wait_with_output().unwrap();
         let shown = String::from_utf8_lossy(&said.stderr);

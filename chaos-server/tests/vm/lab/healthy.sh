@@ -2,34 +2,6 @@
 # Situations that are busy, loud or new, and healthy: nothing is to be blamed. On a disposable Debian 12 VM, as root; sent over ssh
 # as text with one call behind it. CASE_inject is the harmless event. Lines quoted are from the VM's journal.
 
-_program() { # NAME: its program, from stdin
-  mkdir -p "/opt/$1"
-  cat >"/opt/$1/$1.py"
-}
-
-_unit() { # NAME DESCRIPTION ARGUMENTS LINE...: a service for /opt/NAME/NAME.py; lines go to [Service]
-  local name=$1 description=$2 arguments=$3
-  shift 3
-  printf '%s\n' '[Unit]' "Description=$description" '' '[Service]' \
-    "ExecStart=/usr/bin/python3 -u /opt/$name/$name.py $arguments" "$@" >"/etc/systemd/system/$name.service"
-}
-
-_start() {
-  systemctl daemon-reload
-  systemctl restart "$@"
-}
-
-_remove() { # NAME...
-  local name
-  systemctl stop "$@" 2>/dev/null
-  for name in "$@"; do
-    rm -rf "/opt/$name" "/etc/systemd/system/$name.service"
-  done
-  systemctl daemon-reload
-  systemctl reset-failed "$@" 2>/dev/null
-  return 0
-}
-
 # Customers: GETs of the order service behind nginx, RATE a second; /opt/storefront/rate can be changed while it runs.
 _storefront() { # RATE
   _program storefront <<'PY'

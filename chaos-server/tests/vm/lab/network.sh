@@ -4,57 +4,6 @@
 # interface (10.99.0.1), whose other end is a host of its own (network namespace "store", 10.99.0.2), so that ssh on ens4 goes on.
 # TCP's counters are per namespace: what is sent from here shows here. Lines quoted are from the VM's journal.
 
-_program() { # NAME: its program, from stdin
-  mkdir -p "/opt/$1"
-  cat >"/opt/$1/$1.py"
-}
-
-_unit() { # NAME DESCRIPTION ARGUMENTS LINE...: a service for /opt/NAME/NAME.py; lines go to [Service]
-  local name=$1 description=$2 arguments=$3
-  shift 3
-  printf '%s\n' '[Unit]' "Description=$description" '' '[Service]' \
-    "ExecStart=/usr/bin/python3 -u /opt/$name/$name.py $arguments" "$@" >"/etc/systemd/system/$name.service"
-}
-
-_start() {
-  systemctl daemon-reload
-  systemctl restart "$@"
-}
-
-_remove() { # NAME...
-  local name
-  systemctl stop "$@" 2>/dev/null
-  for name in "$@"; do
-    rm -rf "/opt/$name" "/etc/systemd/system/$name.service"
-  done
-  systemctl daemon-reload
-  systemctl reset-failed "$@" 2>/dev/null
-  return 0
-}
-
-_link() {
-  # networkd would give the host's own address to any new link.
-  mkdir -p /run/systemd/network
-  printf '[Match]\nName=eth1\n[Link]\nUnmanaged=yes\n' >/run/systemd/network/05-eth1.network
-  networkctl reload
-  ip netns add store
-  ip link add eth1 type veth peer name eth0 netns store
-  ip addr add 10.99.0.1/24 dev eth1
-  ip link set eth1 up
-  ip -n store addr add 10.99.0.2/24 dev eth0
-  ip -n store link set lo up
-  ip -n store link set eth0 up
-}
-
-_unlink() {
-  ip netns del store 2>/dev/null
-  ip link del eth1 2>/dev/null
-  [[ -n $(ls -A /run/netns 2>/dev/null) ]] || { umount /run/netns && rmdir /run/netns; } 2>/dev/null
-  rm -f /run/systemd/network/05-eth1.network
-  rmdir /run/systemd/network 2>/dev/null
-  networkctl reload
-}
-
 # The other host's server, on port 8070: takes uploads, answers to GET.
 _archive() {
   _program archive <<'PY'
@@ -123,7 +72,7 @@ PY
 }
 
 _photos_prepare() { # SIZE PERIOD
-  _link
+  _link store eth1 10.99.0
   _archive
   _photo_sync http://10.99.0.2:8070/photos "$1" "$2"
   _start archive photo-sync
@@ -131,7 +80,7 @@ _photos_prepare() { # SIZE PERIOD
 
 _photos_revert() {
   _remove photo-sync archive
-  _unlink
+  _unlink store eth1
 }
 
 # --- packet_loss --------------------------------------------------------------------------------------------
@@ -183,7 +132,7 @@ firewall_drop_revert() {
 #   photo 7 not sent to http://archive.shop.internal:8070/photos: <urlopen error [Errno -3] Temporary failure in name resolution>
 # Fault dns_failure. Culprit: file /etc/resolv.conf (nameserver 192.0.2.53 or 127.0.0.53). Within 6 s (mild), 2 s (hard).
 _names_prepare() {
-  _link
+  _link store eth1 10.99.0
   _archive
   _program dns-cache <<'PY'
 """Answers for the names of our own zone."""
@@ -212,7 +161,7 @@ PY
 
 _names_revert() {
   _remove photo-sync archive dns-cache
-  _unlink
+  _unlink store eth1
   rm -f /etc/resolv.conf
   [[ ! -e /etc/.hosts.previous ]] || mv /etc/.hosts.previous /etc/hosts
 }
@@ -268,7 +217,7 @@ interface_down_revert() { _photos_revert; }
 #   photo 24 not sent to http://10.99.0.2:8070/photos: <urlopen error [Errno 99] Cannot assign requested address>
 # Fault ephemeral_ports. Culprit: process command python3 of unit price-poller.service, port 8070. Within 4 s (hard), 12 s (mild).
 ephemeral_ports_prepare() {
-  _link
+  _link store eth1 10.99.0
   _archive
   _photo_sync http://10.99.0.2:8070/photos 1 0.5
   _program price-poller <<'PY'
@@ -416,7 +365,7 @@ bandwidth_saturated_revert() { _photos_revert; }
 # nf_conntrack_count is nf_conntrack_max; "drop" of /proc/net/stat/nf_conntrack rises.
 # Fault conntrack_full. Culprit: process command python3 of unit device-gateway.service. Within 8 s.
 conntrack_full_prepare() {
-  _link
+  _link store eth1 10.99.0
   _program broker <<'PY'
 """Holds the devices' connections."""
 import socket
@@ -491,7 +440,7 @@ conntrack_full_revert() {
 #   photo 6 not sent to http://10.77.0.2:8070/photos: <urlopen error [Errno 101] Network is unreachable> (hard, each half second)
 # Fault route_missing. Culprit: route 10.77.0.0/24 (interface eth1, gateway 10.99.0.254), hard: default too. Within 5 s (mild), 2 s.
 route_missing_prepare() {
-  _link
+  _link store eth1 10.99.0
   ip -n store addr add 10.77.0.2/32 dev lo
   ip route add 10.77.0.0/24 via 10.99.0.2 dev eth1
   _archive
@@ -524,7 +473,7 @@ route_missing_revert() {
 #   photo 5 not sent to http://10.77.0.2:8070/photos: <urlopen error timed out>
 # Fault mtu_mismatch. Culprit: path to 10.77.0.2, interface eth1 here (MTU 1500). Within 6 s, one each 4.5 s.
 mtu_mismatch_prepare() {
-  _link
+  _link store eth1 10.99.0
   ip netns add vault
   ip -n store link add eth1 type veth peer name eth0 netns vault
   ip -n store addr add 10.77.0.1/24 dev eth1
@@ -551,5 +500,5 @@ mtu_mismatch_inject() {
 mtu_mismatch_revert() {
   _remove photo-sync archive
   ip netns del vault 2>/dev/null
-  _unlink
+  _unlink store eth1
 }

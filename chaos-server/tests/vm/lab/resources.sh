@@ -1,25 +1,7 @@
-#!/bin/bash
+# shellcheck shell=bash
 # Real faults of CPU, memory, tasks and open files for a throwaway VM (Debian 12, root).
 # Each case has three functions: CASE_prepare, CASE_inject mild|hard, CASE_revert.
-# Sent over ssh: { cat resources.sh; echo 'cgroup_oom_inject hard'; } | ssh … bash -s
-
-# Starts a transient service and leaves standard input alone. The unit's name, options and the command as for systemd-run.
-res_start() {
-  local unit=$1
-  shift
-  systemctl reset-failed "$unit" 2>/dev/null
-  systemd-run -q --unit="$unit" -p TimeoutStopSec=5 "$@" </dev/null
-}
-
-# Ends services, whatever state they are in, and forgets them.
-res_gone() {
-  local unit
-  for unit; do
-    systemctl stop "$unit" 2>/dev/null
-    systemctl reset-failed "$unit" 2>/dev/null
-  done
-  return 0
-}
+# Sent over ssh as text, after common.sh, with one call behind it.
 
 # ---------------------------------------------------------------------------------------------------------------------
 # cgroup_oom: a worker with MemoryMax meets a job that is too large for it, is killed, starts again and takes the same job.
@@ -52,7 +34,7 @@ while True:
     render({"name": "summary", "rows": 8000})
     time.sleep(1)
 PY
-  res_start report-worker -p MemoryMax=80M -p MemorySwapMax=0 -p Restart=always -p RestartSec=2 -p StartLimitIntervalSec=0 \
+  _begin report-worker -p MemoryMax=80M -p MemorySwapMax=0 -p Restart=always -p RestartSec=2 -p StartLimitIntervalSec=0 \
     /usr/bin/python3 /opt/report-worker/worker.py
 }
 cgroup_oom_inject() {
@@ -62,7 +44,7 @@ cgroup_oom_inject() {
   mv /var/spool/reports/.new /var/spool/reports/yearly-2025.json
 }
 cgroup_oom_revert() {
-  res_gone report-worker
+  _end report-worker
   rm -rf /opt/report-worker /var/spool/reports
 }
 
@@ -108,7 +90,7 @@ while True:
         print(f"{lines} prices read", flush=True)
     time.sleep(pause)
 PY
-  res_start price-import -p LimitNOFILE=1024 /usr/bin/python3 /opt/price-import/import.py
+  _begin price-import -p LimitNOFILE=1024 /usr/bin/python3 /opt/price-import/import.py
 }
 fd_exhaustion_inject() {
   local pause=0.008
@@ -117,7 +99,7 @@ fd_exhaustion_inject() {
   mv /var/spool/.partner /var/spool/prices/partner.csv
 }
 fd_exhaustion_revert() {
-  res_gone price-import
+  _end price-import
   rm -rf /opt/price-import /var/spool/prices
 }
 
@@ -147,7 +129,7 @@ while (1) {
     select undef, undef, undef, 1 / $rate;
 }
 PL
-  res_start feed-fetcher -p TasksMax=80 /usr/bin/perl /opt/feed-fetcher/fetch.pl
+  _begin feed-fetcher -p TasksMax=80 /usr/bin/perl /opt/feed-fetcher/fetch.pl
 }
 task_limit_inject() {
   local rate=10
@@ -155,7 +137,7 @@ task_limit_inject() {
   echo "$rate" >/var/spool/feeds/partner.conf
 }
 task_limit_revert() {
-  res_gone feed-fetcher
+  _end feed-fetcher
   rm -rf /opt/feed-fetcher /var/spool/feeds
 }
 
@@ -185,7 +167,7 @@ while (1) {
     select undef, undef, undef, 1 / $rate;
 }
 PL
-  res_start job-runner -p TasksMax=1000 /usr/bin/perl /opt/job-runner/runner.pl
+  _begin job-runner -p TasksMax=1000 /usr/bin/perl /opt/job-runner/runner.pl
 }
 zombies_inject() {
   local detach='15 450'
@@ -194,7 +176,7 @@ zombies_inject() {
   mv /opt/job-runner/detach.new /opt/job-runner/detach
 }
 zombies_revert() {
-  res_gone job-runner
+  _end job-runner
   rm -rf /opt/job-runner
 }
 
@@ -206,14 +188,14 @@ zombies_revert() {
 #   sh[1651]: curl: (28) Operation timed out after 3001 milliseconds with 0 bytes received
 process_frozen_prepare() {
   # shellcheck disable=SC2016
-  res_start shop-client sh -c 'while :; do curl -m 3 -fsS -o /dev/null http://127.0.0.1/ && n=$((n+1)) && [ $((n % 20)) = 0 ] && echo "$n pages read"; sleep 0.3; done'
+  _begin shop-client sh -c 'while :; do curl -m 3 -fsS -o /dev/null http://127.0.0.1/ && n=$((n+1)) && [ $((n % 20)) = 0 ] && echo "$n pages read"; sleep 0.3; done'
 }
 process_frozen_inject() {
   if [ "$1" = mild ]; then pkill -STOP -u www-data -x nginx; else pkill -STOP -x nginx; fi
 }
 process_frozen_revert() {
   pkill -CONT -x nginx
-  res_gone shop-client
+  _end shop-client
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -225,12 +207,12 @@ process_frozen_revert() {
 #   sh[1839]: curl: (22) The requested URL returned error: 504
 process_frozen_app_prepare() {
   # shellcheck disable=SC2016
-  res_start shop-client sh -c 'while :; do curl -m 20 -fsS -o /dev/null http://127.0.0.1/app && n=$((n+1)) && [ $((n % 10)) = 0 ] && echo "$n pages read"; sleep 0.5; done'
+  _begin shop-client sh -c 'while :; do curl -m 20 -fsS -o /dev/null http://127.0.0.1/app && n=$((n+1)) && [ $((n % 10)) = 0 ] && echo "$n pages read"; sleep 0.5; done'
 }
 process_frozen_app_inject() { pkill -STOP -u app -f /opt/app/app.py; }
 process_frozen_app_revert() {
   pkill -CONT -u app -f /opt/app/app.py
-  res_gone shop-client
+  _end shop-client
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -262,7 +244,7 @@ while True:
         told = time.time()
     time.sleep(0.3)
 PY
-  res_start quote-engine /usr/bin/python3 /opt/quote-engine/quotes.py
+  _begin quote-engine /usr/bin/python3 /opt/quote-engine/quotes.py
 }
 cpu_quota_throttling_inject() {
   local quota=5%
@@ -270,7 +252,7 @@ cpu_quota_throttling_inject() {
   systemctl set-property --runtime quote-engine.service CPUQuota=$quota
 }
 cpu_quota_throttling_revert() {
-  res_gone quote-engine
+  _end quote-engine
   rm -rf /opt/quote-engine /run/systemd/system.control/quote-engine.service.d
   rmdir /run/systemd/system.control 2>/dev/null
   systemctl daemon-reload
@@ -304,7 +286,7 @@ while True:
     time.sleep(1)
 PY
   swapoff -a
-  res_start price-cache -p OOMScoreAdjust=900 -p LimitMEMLOCK=infinity -p Restart=always -p RestartSec=6 -p StartLimitIntervalSec=0 \
+  _begin price-cache -p OOMScoreAdjust=900 -p LimitMEMLOCK=infinity -p Restart=always -p RestartSec=6 -p StartLimitIntervalSec=0 \
     /usr/bin/python3 /opt/price-cache/cache.py
 }
 host_out_of_memory_inject() {
@@ -316,7 +298,7 @@ host_out_of_memory_inject() {
 host_out_of_memory_revert() {
   rm -f /opt/price-cache/preload
   systemctl kill -s KILL price-cache 2>/dev/null
-  res_gone price-cache
+  _end price-cache
   rm -rf /opt/price-cache
   swapon -a
 }
@@ -354,7 +336,7 @@ while True:
         lookups, told = 0, time.time()
     time.sleep(0.05)
 PY
-  res_start search-index -p OOMScoreAdjust=900 -p Restart=on-failure -p RestartSec=2 /usr/bin/python3 /opt/search-index/index.py
+  _begin search-index -p OOMScoreAdjust=900 -p Restart=on-failure -p RestartSec=2 /usr/bin/python3 /opt/search-index/index.py
 }
 swap_thrash_inject() {
   local part=2
@@ -364,7 +346,7 @@ swap_thrash_inject() {
   mv /opt/search-index/segments.new /opt/search-index/segments
 }
 swap_thrash_revert() {
-  res_gone search-index
+  _end search-index
   rm -rf /opt/search-index
   swapoff -a && swapon -a
 }
@@ -400,7 +382,7 @@ while True:
         part.close()
     time.sleep(0.7)
 PY
-  res_start catalog-indexer -p LimitNOFILE=4096 -p Restart=always /usr/bin/python3 /opt/catalog-indexer/merge.py
+  _begin catalog-indexer -p LimitNOFILE=4096 -p Restart=always /usr/bin/python3 /opt/catalog-indexer/merge.py
 }
 limits_too_low_inject() {
   local files=64
@@ -413,7 +395,7 @@ limits_too_low_inject() {
 limits_too_low_revert() {
   rm -rf /run/systemd/system/catalog-indexer.service.d
   systemctl daemon-reload
-  res_gone catalog-indexer
+  _end catalog-indexer
   rm -rf /opt/catalog-indexer
 }
 
@@ -456,13 +438,13 @@ for _ in range(3):
         break
 work(incoming)
 PY
-  res_start thumbnailer /usr/bin/python3 /opt/thumbnailer/thumbnail.py
+  _begin thumbnailer /usr/bin/python3 /opt/thumbnailer/thumbnail.py
 }
 cpu_saturation_inject() {
   (cd /var/lib/thumbs/incoming && seq -f 'IMG_%05g.jpg' 3000 | xargs touch)
   [ "$1" = mild ] || touch /var/lib/thumbs/parallel
 }
 cpu_saturation_revert() {
-  res_gone thumbnailer
+  _end thumbnailer
   rm -rf /opt/thumbnailer /var/lib/thumbs
 }

@@ -3,38 +3,6 @@
 # it. Of each case: CASE_prepare (the healthy workload), CASE_inject mild|hard (the fault), CASE_revert (all back as before).
 # What is installed lies in /opt/NAME and /etc/systemd/system/NAME.service. Lines quoted are from the VM's journal.
 
-_program() { # NAME: its program, from stdin
-  mkdir -p "/opt/$1"
-  cat >"/opt/$1/$1.py"
-}
-
-_unit() { # NAME DESCRIPTION ARGUMENTS LINE...: a service for /opt/NAME/NAME.py; lines go to [Service], those of [Unit] begin with "U:"
-  local name=$1 description=$2 arguments=$3 line
-  shift 3
-  {
-    printf '[Unit]\nDescription=%s\n' "$description"
-    for line in "$@"; do [[ $line != U:* ]] || printf '%s\n' "${line#U:}"; done
-    printf '\n[Service]\nExecStart=/usr/bin/python3 -u /opt/%s/%s.py %s\n' "$name" "$name" "$arguments"
-    for line in "$@"; do [[ $line == U:* ]] || printf '%s\n' "$line"; done
-  } >"/etc/systemd/system/$name.service"
-}
-
-_start() {
-  systemctl daemon-reload
-  systemctl restart "$@"
-}
-
-_remove() { # NAME...
-  local name
-  systemctl stop "$@" 2>/dev/null
-  for name in "$@"; do
-    rm -rf "/opt/$name" "/etc/systemd/system/$name.service" "/etc/systemd/system/$name.service.d"
-  done
-  systemctl daemon-reload
-  systemctl reset-failed "$@" 2>/dev/null
-  return 0
-}
-
 # Those who use a service: a GET every PERIOD seconds, failures to the journal at err.
 _storefront() { # URL,URL... PERIOD LINE...
   local url=$1 period=$2
@@ -385,17 +353,7 @@ PY
 }
 
 dependency_down_prepare() {
-  # networkd would give the host's own address to any new link.
-  mkdir -p /run/systemd/network
-  printf '[Match]\nName=pricing0\n[Link]\nUnmanaged=yes\n' >/run/systemd/network/05-pricing0.network
-  networkctl reload
-  ip netns add pricing
-  ip link add pricing0 type veth peer name eth0 netns pricing
-  ip addr add 10.44.0.1/24 dev pricing0
-  ip link set pricing0 up
-  ip -n pricing addr add 10.44.0.2/24 dev eth0
-  ip -n pricing link set lo up
-  ip -n pricing link set eth0 up
+  _link pricing pricing0 10.44.0
   _pricing_program
   _unit pricing 'Pricing' '' User=www-data NetworkNamespacePath=/run/netns/pricing
   _storefront http://127.0.0.1:8088/prices 1
@@ -420,12 +378,7 @@ dependency_down_revert() {
   _remove storefront pricing
   rm -f /etc/nginx/conf.d/shop.conf
   systemctl reload nginx
-  ip netns del pricing 2>/dev/null
-  ip link del pricing0 2>/dev/null
-  [[ -n $(ls -A /run/netns 2>/dev/null) ]] || { umount /run/netns && rmdir /run/netns; } 2>/dev/null
-  rm -f /run/systemd/network/05-pricing0.network
-  rmdir /run/systemd/network 2>/dev/null
-  networkctl reload
+  _unlink pricing pricing0
 }
 
 # --- service_hang -------------------------------------------------------------------------------------------

@@ -1,25 +1,7 @@
-#!/bin/bash
+# shellcheck shell=bash
 # Real faults of disks, file systems and the database for a throwaway VM (Debian 12, root, PostgreSQL 15).
 # Each case has three functions: CASE_prepare, CASE_inject mild|hard, CASE_revert.
-# Sent over ssh: { cat storage.sh; echo 'disk_inodes_inject hard'; } | ssh … bash -s
-
-# Starts a transient service and leaves standard input alone. The unit's name, options and the command as for systemd-run.
-sto_start() {
-  local unit=$1
-  shift
-  systemctl reset-failed "$unit" 2>/dev/null
-  systemd-run -q --unit="$unit" -p TimeoutStopSec=5 "$@" </dev/null
-}
-
-# Ends services, whatever state they are in, and forgets them.
-sto_gone() {
-  local unit
-  for unit; do
-    systemctl stop "$unit" 2>/dev/null
-    systemctl reset-failed "$unit" 2>/dev/null
-  done
-  return 0
-}
+# Sent over ssh as text, after common.sh, with one call behind it.
 
 # Makes a file system of MB megabytes on a device-mapper device NAME and mounts it on /srv/NAME. More words are options for mkfs.
 sto_fs_up() {
@@ -81,7 +63,7 @@ while True:
         told = time.time()
     time.sleep(0.1)
 PY
-  sto_start audit-shipper -p User=daemon /usr/bin/python3 /opt/audit-shipper/ship.py
+  _begin audit-shipper -p User=daemon /usr/bin/python3 /opt/audit-shipper/ship.py
 }
 disk_deleted_open_inject() {
   local limit=100000
@@ -90,7 +72,7 @@ disk_deleted_open_inject() {
   echo $limit >/opt/audit-shipper/debug
 }
 disk_deleted_open_revert() {
-  sto_gone audit-shipper
+  _end audit-shipper
   rm -rf /opt/audit-shipper /srv/data/audit
 }
 
@@ -126,7 +108,7 @@ while True:
         log.write(f"{time.ctime()} ERROR run {runs}: {traceback.format_exc()}" * repeat)
         time.sleep(0.1)
 PY
-  sto_start billing-sync -p RuntimeMaxSec=600 /usr/bin/python3 /opt/billing-sync/sync.py
+  _begin billing-sync -p RuntimeMaxSec=600 /usr/bin/python3 /opt/billing-sync/sync.py
 }
 runaway_log_inject() {
   local repeat=1200
@@ -135,7 +117,7 @@ runaway_log_inject() {
   mv /opt/billing-sync/peer.new /opt/billing-sync/peer
 }
 runaway_log_revert() {
-  sto_gone billing-sync
+  _end billing-sync
   rm -rf /opt/billing-sync /var/log/billing-sync
 }
 
@@ -182,7 +164,7 @@ while True:
     time.sleep(0.02 if burst > 5 else 0.5)
 PY
   runuser -u www-data -- /usr/bin/python3 /opt/session-store/sessions.py </dev/null
-  sto_start session-store -p User=www-data /usr/bin/python3 /opt/session-store/sessions.py
+  _begin session-store -p User=www-data /usr/bin/python3 /opt/session-store/sessions.py
 }
 disk_inodes_inject() {
   local kept=1000000
@@ -191,7 +173,7 @@ disk_inodes_inject() {
   mv /opt/session-store/keep.new /opt/session-store/keep
 }
 disk_inodes_revert() {
-  sto_gone session-store
+  _end session-store
   rm -rf /opt/session-store /srv/data/sessions
 }
 
@@ -235,7 +217,7 @@ while True:
         print(f"retention check failed: {error}", file=sys.stderr, flush=True)
     time.sleep(1)
 PY
-  sto_start archiver /usr/bin/python3 /opt/archiver/archive.py
+  _begin archiver /usr/bin/python3 /opt/archiver/archive.py
 }
 filesystem_read_only_inject() {
   local device=/dev/mapper/archive place block offset
@@ -249,7 +231,7 @@ filesystem_read_only_inject() {
   dd if=/dev/urandom of=$device bs=256 count=260 seek=$(((block * $(stat -f -c %S /srv/archive) + offset) / 256)) conv=notrunc status=none
 }
 filesystem_read_only_revert() {
-  sto_gone archiver
+  _end archiver
   sto_fs_down archive
   rm -rf /opt/archiver
 }
@@ -292,7 +274,7 @@ while True:
         print(f"{good >> 20} MB verified", flush=True)
     time.sleep(1)
 PY
-  sto_start archiver /usr/bin/python3 /opt/archiver/verify.py
+  _begin archiver /usr/bin/python3 /opt/archiver/verify.py
 }
 disk_errors_inject() {
   local table sectors loop
@@ -307,7 +289,7 @@ disk_errors_inject() {
   dmsetup resume archive
 }
 disk_errors_revert() {
-  sto_gone archiver
+  _end archiver
   sto_fs_down archive
   rm -rf /opt/archiver
 }
@@ -369,8 +351,8 @@ while True:
     time.sleep(1)
 PY
   chmod +x /opt/tile-builder/build.sh
-  sto_start tile-builder /opt/tile-builder/build.sh
-  sto_start tile-server /usr/bin/python3 /opt/tile-builder/state.py
+  _begin tile-builder /opt/tile-builder/build.sh
+  _begin tile-server /usr/bin/python3 /opt/tile-builder/state.py
 }
 disk_io_saturation_inject() {
   local world='8 0'
@@ -379,7 +361,7 @@ disk_io_saturation_inject() {
   mv /opt/tile-builder/world.new /opt/tile-builder/world
 }
 disk_io_saturation_revert() {
-  sto_gone tile-builder tile-server
+  _end tile-builder tile-server
   sto_fs_down tiles
   rm -rf /opt/tile-builder
 }
@@ -441,19 +423,19 @@ done
 SH
   chmod +x /usr/local/bin/stock-update
   echo 'update stock set pieces = pieces - 1 where item = 7' >/etc/default/stock-update
-  sto_start stock-update-1 /usr/local/bin/stock-update
-  sto_start stock-update-2 /usr/local/bin/stock-update
+  _begin stock-update-1 /usr/local/bin/stock-update
+  _begin stock-update-2 /usr/local/bin/stock-update
 }
 db_lock_pileup_inject() {
   local lock='lock table orders in access exclusive mode'
   [ "$1" = mild ] && lock='update stock set pieces = 90 where item = 7'
   [ "$1" = mild ] || echo 'select count(*) from orders where id > 10' >/etc/default/stock-update
-  sto_start year-end-close -p User=app -E PGAPPNAME=year-end-close \
+  _begin year-end-close -p User=app -E PGAPPNAME=year-end-close \
     sh -c "(echo \"begin; $lock;\"; exec sleep 3600) | /usr/lib/postgresql/15/bin/psql -Xq -d app"
-  sto_start stock-update-3 /usr/local/bin/stock-update
+  _begin stock-update-3 /usr/local/bin/stock-update
 }
 db_lock_pileup_revert() {
-  sto_gone year-end-close stock-update-1 stock-update-2 stock-update-3
+  _end year-end-close stock-update-1 stock-update-2 stock-update-3
   sto_sql app -c 'drop table if exists stock'
   sto_sql postgres -c 'alter system reset log_lock_waits'
   sto_sql postgres -c 'select pg_reload_conf()' >/dev/null
@@ -472,7 +454,7 @@ db_auth_refused_prepare() {
   cp -a /etc/postgresql/15/main/pg_hba.conf /var/lib/postgresql/pg_hba.before
   sto_sql postgres -c "create role billing login password 'b-2024-11'"
   # shellcheck disable=SC2016
-  sto_start billing-sync -E PGPASSWORD=b-2024-11 sh -c 'while :; do
+  _begin billing-sync -E PGPASSWORD=b-2024-11 sh -c 'while :; do
     /usr/lib/postgresql/15/bin/psql -XqAt -h 127.0.0.1 -U billing -d postgres -c "select 1" >/dev/null && n=$((n + 1)) && [ $((n % 5)) = 0 ] && echo "$n runs"
     sleep 1.5
   done'
@@ -487,7 +469,7 @@ db_auth_refused_inject() {
   fi
 }
 db_auth_refused_revert() {
-  sto_gone billing-sync
+  _end billing-sync
   if [ -e /var/lib/postgresql/pg_hba.before ]; then
     cp -a /var/lib/postgresql/pg_hba.before /etc/postgresql/15/main/pg_hba.conf
     rm -f /var/lib/postgresql/pg_hba.before
@@ -504,19 +486,19 @@ db_auth_refused_revert() {
 #   sh[6880]: tar: var/lib/postgresql/15/main/pg_wal/000000010000000000000001: file changed as we read it   (now and then)
 backup_at_peak_prepare() {
   # shellcheck disable=SC2016
-  sto_start shop-client sh -c 'while :; do curl -m 10 -fsS -o /dev/null http://127.0.0.1/app && n=$((n+1)) && [ $((n % 20)) = 0 ] && echo "$n pages read"; sleep 0.3; done'
+  _begin shop-client sh -c 'while :; do curl -m 10 -fsS -o /dev/null http://127.0.0.1/app && n=$((n+1)) && [ $((n % 20)) = 0 ] && echo "$n pages read"; sleep 0.3; done'
 }
 backup_at_peak_inject() {
   if [ "$1" = mild ]; then
-    sto_start nightly-backup -p Nice=10 sh -c 'while :; do tar -C / --one-file-system -cf - usr var | gzip -1 | cat >/dev/null; done'
+    _begin nightly-backup -p Nice=10 sh -c 'while :; do tar -C / --one-file-system -cf - usr var | gzip -1 | cat >/dev/null; done'
   else
     # shellcheck disable=SC2016
-    sto_start nightly-backup sh -c 'for part in usr var usr/lib; do
+    _begin nightly-backup sh -c 'for part in usr var usr/lib; do
       (while :; do tar -C / --one-file-system -cf - $part | gzip -1 >/var/backups/nightly-$(basename $part).tar.gz; done) & done; wait'
   fi
 }
 backup_at_peak_revert() {
-  sto_gone nightly-backup shop-client
+  _end nightly-backup shop-client
   rm -f /var/backups/nightly-*.tar.gz
 }
 
@@ -548,7 +530,7 @@ while True:
         print(f"{frames} frames handled", flush=True)
         time.sleep(2)
 PY
-  sto_start device-gateway /usr/bin/python3 /opt/device-gateway/gateway.py
+  _begin device-gateway /usr/bin/python3 /opt/device-gateway/gateway.py
 }
 runaway_log_journal_inject() {
   local lines=300
@@ -556,7 +538,7 @@ runaway_log_journal_inject() {
   echo $lines >/opt/device-gateway/trace
 }
 runaway_log_journal_revert() {
-  sto_gone device-gateway
+  _end device-gateway
   rm -rf /opt/device-gateway
 }
 
@@ -585,17 +567,17 @@ db_disk_bound_prepare() {
   mkdir -p /opt/meter
   # shellcheck disable=SC2016
   printf '%s\n' '\set id random(1, 44000)' 'select length(payload) from readings where id = :id;' >/opt/meter/lookup.sql
-  sto_start meter-lookup -p User=app -E PGAPPNAME=meter-lookup \
+  _begin meter-lookup -p User=app -E PGAPPNAME=meter-lookup \
     /usr/lib/postgresql/15/bin/pgbench -n -M prepared -R 5 -P 5 -T 3600 -f /opt/meter/lookup.sql app
 }
 db_disk_bound_inject() {
   local clients=6
   [ "$1" = mild ] && clients=2
-  sto_start meter-report -p User=app -E PGAPPNAME=meter-report \
+  _begin meter-report -p User=app -E PGAPPNAME=meter-report \
     /usr/lib/postgresql/15/bin/pgbench -n -M prepared -c $clients -P 5 -T 3600 -f /opt/meter/lookup.sql app
 }
 db_disk_bound_revert() {
-  sto_gone meter-report meter-lookup
+  _end meter-report meter-lookup
   sto_sql app -c 'drop table if exists readings' -c checkpoint
   sto_sql postgres -c 'drop tablespace if exists warehouse'
   sto_fs_down warehouse
