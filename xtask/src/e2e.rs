@@ -28,7 +28,7 @@ const PART: [&str; 20] = [
     "chaos_needs_a_machine",
     "scripts_are_installed",
     "hard::cgroup_oom",
-    "hard::crash_loop",
+    "hard::config_invalid",
     "hard::disk_inodes",
 ];
 
