@@ -97,8 +97,13 @@ fn good_state(series: &Series) -> Option<f64> {
 /// restarted is none of them.
 fn of_states(seen: &Observation) -> Vec<Finding> {
     let mut found = Vec::new();
+    // What began later, such as a job that was started and ended, was not so from the beginning.
+    let first = |name: &str| seen.series().filter(|(_, s)| s.name == name).filter_map(|(_, s)| s.at.first()).min();
     for (id, series) in seen.series() {
         let Some(good) = good_state(series) else { continue };
+        if series.at.first() != first(&series.name) {
+            continue;
+        }
         let is_good = |v: &f64| (*v > 0.5) == (good > 0.5);
         let Some(turned) = series.values.iter().position(|v| !is_good(v)) else { continue };
         let (before, after) = series.values.split_at(turned);
