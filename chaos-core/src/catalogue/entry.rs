@@ -217,7 +217,7 @@ pub struct Probe {
     /// What it finds out, for a person.
     pub question: String,
     /// Program first; words may hold placeholders such as `{pid}`. `["sh", "-c", "@NAME"]` is one of the scripts that
-    /// come with the catalogue: `@db_clients`.
+    /// come with the catalogue: `@db_clients`, `@db_waits`, `@io_top`.
     pub argv: Vec<String>,
     /// What asking costs, in seconds of the target's time.
     pub cost_s: f64,

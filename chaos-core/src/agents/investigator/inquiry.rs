@@ -1,5 +1,7 @@
 //! One investigation: findings first, then probes while they are worth their cost, then the conclusion.
 
+mod conclude;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -17,8 +19,8 @@ use crate::{
     catalogue::{CHANGES, Catalogue, Fault, NOTABLE, Probe, Reading, Symptom, matching, placeholder, reading},
     error::{Error, ErrorKind},
     model::{
-        Answer, Ask, Basis, Command, Confidence, Culprit, Diagnosis, EntityKind, EventType, Finding, Hypothesis, Id,
-        InvestigationStep, RecentChange, Signal, Verdict,
+        Answer, Ask, Basis, Command, Confidence, Culprit, EntityKind, EventType, Finding, Id, InvestigationStep,
+        RecentChange, Signal, Verdict,
     },
 };
 
@@ -34,8 +36,6 @@ const MIN_PRESENCE_TOLD: f64 = 0.001;
 const RARE: f64 = 0.01;
 /// Beside a finding of this score nobody is sure that nothing is wrong without having asked.
 const STRONG: f64 = 0.8;
-/// A second fault at least this likely is mentioned.
-const ALSO: f64 = 0.3;
 const MAX_PROBES: usize = 12;
 const MAX_COST_S: f64 = 60.0;
 /// Probes that only name the culprit, once the fault is clear.
@@ -534,81 +534,5 @@ impl<'a> Inquiry<'a> {
         };
         let data = serde_json::json!({ "answer": id, "changes": self.changes });
         self.cx.emit_with(EventType::Probe, format!("What was changed before? {says}"), data);
-    }
-
-    /// The diagnosis.
-    pub(super) fn conclude(mut self) -> Diagnosis {
-        let shares = self.belief.conclusion();
-        let (top, share) = shares[0];
-        let hypotheses = shares.iter().map(|(state, p)| self.hypothesis(*state, *p)).collect();
-        let (mut culprit, mut title) = (None, self.title(top));
-        if let State::One(i) = top {
-            culprit = self.culprits[i].take();
-            self.mention_others(i);
-            if culprit.is_none() {
-                self.limit("nothing names what exactly is at fault".into());
-            }
-            if let Some(c) = &culprit {
-                title = format!("{title}: {}", c.summary);
-            }
-        }
-        let confidence = Confidence::new(share);
-        let diagnosis = Diagnosis {
-            verdict: self.verdict(top),
-            title: self.title(top),
-            confidence,
-            culprit,
-            hypotheses,
-            steps: self.steps,
-            changes: self.changes,
-            limits: self.limits,
-        };
-        let data = serde_json::json!({
-            "verdict": diagnosis.verdict.id(), "confidence": confidence, "culprit": diagnosis.culprit, "limits": diagnosis.limits,
-        });
-        self.cx.emit_with(EventType::Diagnosis, format!("{title} ({confidence})"), data);
-        diagnosis
-    }
-
-    fn title(&self, state: State) -> String {
-        match state {
-            State::Healthy => "Nothing is wrong".into(),
-            State::Unknown => "Something is wrong, and what was seen does not tell what".into(),
-            State::One(i) | State::Two(i, _) => self.faults()[i].title.clone(),
-        }
-    }
-
-    fn mention_others(&mut self, top: usize) {
-        let presences = self.belief.presences(&self.belief.probabilities());
-        for (i, fault) in self.faults().iter().enumerate() {
-            let presence = presences[i];
-            if i == top || presence < ALSO {
-                continue;
-            }
-            let how = match (self.belief.is_cause(top, i), self.belief.is_cause(i, top)) {
-                (true, _) => "likely there too, as an effect",
-                (_, true) => "may be what causes it",
-                _ => "likely there too",
-            };
-            self.limit(format!("{how}: {} ({}, {})", fault.title, fault.id, Confidence::new(presence)));
-        }
-    }
-
-    fn hypothesis(&self, state: State, posterior: f64) -> Hypothesis {
-        let all = || self.notable().map(|(id, _)| Basis::Finding(id));
-        let (basis, against) = match state {
-            State::Healthy => (Vec::new(), self.notable().take(6).map(|(_, f)| f.summary.clone()).collect()),
-            State::Unknown => (all().collect(), Vec::new()),
-            State::One(i) | State::Two(i, _) => {
-                let explained =
-                    self.seen.iter().filter(|s| self.faults()[i].symptoms.iter().any(|e| e.id == s.symptom.id));
-                let ids: BTreeSet<Id<Finding>> = explained.flat_map(|s| s.by.iter().copied()).collect();
-                let mut basis: Vec<Basis> = ids.into_iter().map(Basis::Finding).collect();
-                basis.extend(&self.answers[i]);
-                (basis, self.against[i].iter().take(6).cloned().collect())
-            }
-        };
-        let verdict = self.verdict(state);
-        Hypothesis { verdict, title: self.title(state), posterior: Confidence::new(posterior), basis, against }
     }
 }
