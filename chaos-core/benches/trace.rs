@@ -25,6 +25,7 @@ async fn main() {
             kind: EventType::Note,
             content: "an event of the usual length, about as long as most of them are".into(),
             data: None,
+            previous_sha256: String::new(),
         };
         let started = Instant::now();
         sink.append_event(&id, &event).await.expect("room for an event");

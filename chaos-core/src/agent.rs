@@ -1,4 +1,4 @@
-//! The agent trait, the six roles over it, and what an agent holds while it runs.
+//! The agent trait, the roles over it, and what an agent holds while it runs.
 //!
 //! Types keep the flow one-way: what reads a target can't write to it, what thinks has no target at all, and
 //! nobody downstream can add evidence.
@@ -20,7 +20,7 @@ use crate::{
     host::ReadOnlyHost,
     model::{
         AgentName, Answer, Diagnosis, EventType, Evidence, Finding, FixPlan, Incident, IncidentId, Ledger, Observation,
-        Report, RiskAssessment,
+        Past, Report, RiskAssessment,
     },
 };
 
@@ -32,7 +32,7 @@ use crate::{
 /// - An error or a panic becomes an event of type `error`, and the run goes on without this agent.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an agent from `{In}` to `{Out}`",
-    note = "roles: Collector ReadOnlyHost→Vec<Evidence>, Detector Observation→Vec<Finding>, Investigator Case→Diagnosis, Fixer Diagnosed→FixPlan, Tester Rehearsal→RiskAssessment, Reporter Incident→Report"
+    note = "roles: Collector ReadOnlyHost→Vec<Evidence>, Detector Observation→Vec<Finding>, ProbingDetector Probed→Vec<Finding>, Investigator Case→Diagnosis, Fixer Diagnosed→FixPlan, Tester Rehearsal→RiskAssessment, Reporter Incident→Report"
 )]
 #[async_trait]
 pub trait Agent<In: Sync, Out>: Send + Sync {
@@ -44,6 +44,8 @@ pub trait Agent<In: Sync, Out>: Send + Sync {
 pub type Collector = dyn Agent<ReadOnlyHost, Vec<Evidence>>;
 /// Finds what is abnormal.
 pub type Detector = dyn Agent<Observation, Vec<Finding>>;
+/// Finds what is abnormal; may ask the target about it, read-only.
+pub type ProbingDetector = dyn Agent<Probed, Vec<Finding>>;
 /// Works out the cause; may ask the target, read-only.
 pub type Investigator = dyn Agent<Case, Diagnosis>;
 /// Proposes what to do.
@@ -53,6 +55,15 @@ pub type Tester = dyn Agent<Rehearsal, RiskAssessment>;
 /// Tells the story.
 pub type Reporter = dyn Agent<Incident, Report>;
 
+/// What a detector works on that may ask the target.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// All that was seen.
+    pub seen: Arc<Observation>,
+    /// To ask about it.
+    pub host: ReadOnlyHost,
+}
+
 /// What an investigator works on.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -60,6 +71,8 @@ pub struct Case {
     pub seen: Arc<Observation>,
     /// What is abnormal in it.
     pub findings: Arc<Ledger<Finding>>,
+    /// Earlier incidents of the same target, oldest first.
+    pub history: Arc<Vec<Past>>,
     /// To ask further.
     pub host: ReadOnlyHost,
 }

@@ -19,6 +19,10 @@ pub struct ArtifactName(String);
 const TOP_LEVEL: &[&str] = &[
     "trace.json",
     "incident.json",
+    "confirmed.json",
+    "approval.json",
+    "applied.json",
+    "applied.md",
     "raw_logs.txt",
     "metrics.json",
     "fix_suggestion.json",

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use crate::{
     clock::Clock,
     error::{Error, ErrorKind, Result},
-    model::{AgentName, Answer, Ask, Facts, Id, Ledger},
+    model::{AgentName, Answer, Ask, Facts, Id, Ledger, Rehearsed},
     readonly::AllowList,
+    rehearsal,
     transport::{Capabilities, Reply, Request, Stop, Transport},
 };
 
@@ -104,6 +105,25 @@ impl ReadOnlyHost {
     /// `Refused` when it is not read-only, `NotRecorded` in a replay that does not hold it, `Deadline`, or why
     /// the target can't be reached.
     pub async fn ask(&self, ask: Ask, within: Duration) -> Result<(Id<Answer>, Answer)> {
+        self.0.allow.check(&ask)?;
+        self.put(ask, within).await
+    }
+
+    /// Rehearses commands in a sandbox on the target: the one thing that is let through although the commands are
+    /// not read-only, because they can't reach the target from there.
+    ///
+    /// # Errors
+    /// As [`ReadOnlyHost::ask`].
+    pub async fn rehearse(&self, steps: &[rehearsal::Step]) -> Result<Rehearsed> {
+        if let Some(why) = rehearsal::refuses(steps) {
+            return Ok(Rehearsed { unable: Some(why), ..Rehearsed::default() });
+        }
+        let ask = rehearsal::ask(steps, self.capabilities().elevate);
+        let (_, answer) = self.put(ask, rehearsal::within()).await?;
+        Ok(rehearsal::read(steps, answer.stdout.as_bytes(), answer.stderr.as_bytes(), &answer.end))
+    }
+
+    async fn put(&self, ask: Ask, within: Duration) -> Result<(Id<Answer>, Answer)> {
         let within = within.min(self.0.deadline.saturating_duration_since(Instant::now()));
         let reply = self.open(&ask, within, ANSWER_LIMIT).await?;
         let output = tokio::time::timeout(within + BACKSTOP, reply.output(ANSWER_LIMIT)).await.map_err(|_| {
@@ -134,6 +154,7 @@ impl ReadOnlyHost {
     /// # Errors
     /// As [`ReadOnlyHost::follow`].
     pub async fn follow_within(&self, ask: Ask, within: Duration) -> Result<Reply> {
+        self.0.allow.check(&ask)?;
         let mut reply = tokio::select! {
             biased;
             reply = self.open(&ask, within, FOLLOW_BUFFER) => reply?,
@@ -146,8 +167,8 @@ impl ReadOnlyHost {
         Ok(reply)
     }
 
+    /// Whether it is read-only is for the caller to have checked.
     async fn open(&self, ask: &Ask, within: Duration, max_bytes: usize) -> Result<Reply> {
-        self.0.allow.check(ask)?;
         let request = Request { agent: self.0.agent.clone(), ask: ask.clone(), within, max_bytes };
         let left = self.0.deadline.saturating_duration_since(Instant::now());
         let mut attempt = 1;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Facts, IncidentId, Injection, RunOptions, TargetInfo, Timestamp},
+    model::{Facts, IncidentId, Injection, Past, RunOptions, TargetInfo, Timestamp},
     transport::Capabilities,
 };
 
@@ -18,6 +18,9 @@ pub(crate) struct RunRecord {
     pub(crate) target: TargetInfo,
     pub(crate) capabilities: Capabilities,
     pub(crate) options: RunOptions,
+    /// Earlier incidents of the target, as they were known when this one began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) history: Vec<Past>,
     /// What the target was found to be; `None` until it was asked.
     pub(crate) facts: Option<Facts>,
     /// The fault that was injected and how it ended: replayed as it was, since no fault is injected again.

@@ -233,6 +233,7 @@ fn event(seq: u64) -> TraceEvent {
         kind: EventType::Note,
         content: format!("number {:05}", seq % 100_000),
         data: None,
+        previous_sha256: String::new(),
     }
 }
 

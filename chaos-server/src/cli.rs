@@ -1,9 +1,14 @@
 //! What can be typed, and the help that teaches it. Nothing is done here.
 
+mod plugins;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::plugins::{
+    BuildArgs, CheckArgs, GrantArgs, GrantsFile, Lang, ListArgs, NewArgs, PluginKind, Plugins, TestArgs, WithPlugins,
+};
 use crate::{
     config::{Endpoint, Seconds},
     exit,
@@ -20,6 +25,8 @@ Examples:
   chaos-handler cleanup                    end all faults of ours, proven
   chaos-handler run --target sre@web1      what is wrong with that machine?
   chaos-handler analyze logs app.log       its templates, and what asks for attention
+  chaos-handler assess fix.sh              what would running this risk?
+  chaos-handler serve                      the same over HTTP, with a dashboard
 
 --target is any Host of ~/.ssh/config, [user@]host[:port] or ssh://user@host:port.";
 
@@ -39,12 +46,18 @@ Configuration, by default ./chaos-handler.toml or ~/.config/chaos-handler/config
   log_files = [\"/var/log/app.log\"]
   metrics = \"9100/metrics\"        # an endpoint on the target
   target = \"web1\"                # in place of local
+  rehearse = true                # plans in a sandbox on the target, where there can be one
+  allow_apply = false            # approved plans may be applied
+  plugins = [\"plugins/\"]         # detectors and fixers of others: files, or directories of *.wasm
+  plugin_grants = \"grants.toml\"  # what they may do, in place of ~/.config/chaos-handler/plugin-grants.toml
+  slack_webhook = \"https://…\"     # or CHAOS_HANDLER_SLACK_WEBHOOK
+  pagerduty_key = \"…\"            # or CHAOS_HANDLER_PAGERDUTY_KEY
   [ssh]
   config = \"ssh_config\"          # in place of ~/.ssh/config
   identity = \"~/.ssh/id_ed25519\"
   host_keys = [\"SHA256:…\"]       # the target's key must be one of these; no known_hosts file is asked
   accept_new_host_keys = false
-  slack_webhook = \"https://…\"     # or CHAOS_HANDLER_SLACK_WEBHOOK
+  [server], [targets.NAME], [[alerts]]  # for `serve`; README.md has them all
 Flags come first, then CHAOS_HANDLER_* variables, then the file.";
 
 /// Answers incidents on Linux hosts.
@@ -94,6 +107,14 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Tell how a diagnosis came about: what was abnormal, what was asked, what settled it.
     Explain(ShowArgs),
+    /// Say what an incident's cause really was: later incidents of the target learn from it.
+    Confirm(ConfirmArgs),
+    /// Approve one plan of an incident, by its hash; it is applied by `apply`.
+    Approve(ApproveArgs),
+    /// Apply the plan that was approved: check, act, verify, roll back, look again.
+    Apply(ApplyArgs),
+    /// Check that an incident's trace and files are what was written.
+    Verify(ShowArgs),
     /// Print an incident's post-mortem.
     Report(ReportArgs),
     /// Stop an incident that another process runs: it reverts and reports what it knows.
@@ -108,8 +129,17 @@ pub(crate) enum Command {
     /// Look at files of logs or metrics, without an incident.
     #[command(subcommand)]
     Analyze(Analyze),
+    /// Say what a command or a script risks, by its text alone: safe, needs approval, or dangerous.
+    Assess(AssessArgs),
+    /// Run a script in a sandbox on a target and say what it would change there: files, and programs it would call.
+    Rehearse(RehearseArgs),
+    /// Detectors and fixers of others: begin, build, check, test and grant them.
+    #[command(subcommand)]
+    Plugins(Plugins),
     /// Think labelled incidents over again, and say how good the diagnoses are.
     Eval(EvalArgs),
+    /// Answer over HTTP: an API and a dashboard, for many incidents at once.
+    Serve(ServeArgs),
 }
 
 /// What kind of files.
@@ -248,9 +278,14 @@ pub(crate) struct RunArgs {
     /// Read these files and directories in place of a machine: *.json, *.prom and *.csv are metrics, the rest logs.
     #[arg(long, visible_alias = "mock", value_name = "PATH", num_args = 1.., conflicts_with = "scenario")]
     pub(crate) offline: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugins: WithPlugins,
     /// Print the events as JSON lines, and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Don't try the plan in a sandbox on the target.
+    #[arg(long)]
+    pub(crate) no_rehearse: bool,
     /// Inject the fault without asking.
     #[arg(long, short)]
     pub(crate) yes: bool,
@@ -260,7 +295,7 @@ pub(crate) struct RunArgs {
 }
 
 /// Which machine, and how it is reached.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Target {
     /// The machine: `local` is this one; else a Host of ~/.ssh/config, user@host:port, or ssh://user@host:port
     /// [default: local].
@@ -281,12 +316,25 @@ pub(crate) struct Target {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; any address but this machine's own wants tokens in the configuration [default:
+    /// 127.0.0.1:8087].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "CHAOS_HANDLER_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Print one line of JSON when it is ready, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// The recorded incident's directory, or the id of one in --incidents.
     pub(crate) incident: PathBuf,
     /// Where the outputs go, below the incident's id.
     #[arg(long, value_name = "DIR", default_value = "replay")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) plugins: WithPlugins,
     /// Print the events as JSON lines, and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
@@ -301,6 +349,55 @@ pub(crate) struct EvalArgs {
     /// Catalogue files, or directories of them, beside the built-in entries.
     #[arg(long = "catalogue", value_name = "PATH")]
     pub(crate) catalogues: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const REHEARSE_EXAMPLES: &str = "\
+It needs root on the target, or sudo that does not ask. The script runs as root in namespaces of its own, on a layer
+over the target's file systems that is thrown away; it ends with 10 when the script failed there, and with 3 when the
+target can have no sandbox.
+
+Examples:
+  chaos-handler rehearse fix.sh --target web-1
+  echo 'rm -rf /srv/cache/*' | chaos-handler rehearse - --target web-1";
+
+const ASSESS_EXAMPLES: &str = "\
+Examples:
+  chaos-handler assess fix.sh
+  echo 'rm -rf \"$DIR\"/*' | chaos-handler assess
+  chaos-handler assess --jsonl commands.jsonl | jq -r .verdict
+
+Nothing is run. `safe` reads only, or is ordinary work in the working directory or a scratch directory; what can't \
+be told apart from worse needs approval. The exit code is 0 for safe, 11 for needs approval, 12 for dangerous; with \
+--jsonl it is 0, or 2 when a line could not be read.";
+
+#[derive(Debug, Args)]
+#[command(after_help = ASSESS_EXAMPLES)]
+pub(crate) struct AssessArgs {
+    /// A shell script, or a command as it is typed; `-` is standard input.
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Each line is an object with `command`; for each one is printed, with `verdict`, `categories` and `reasons`.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) jsonl: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = REHEARSE_EXAMPLES)]
+pub(crate) struct RehearseArgs {
+    /// Scripts for bash, such as a fix.sh, one after the other in one sandbox; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Seconds that each script may take; 20 at most.
+    #[arg(long, default_value = "20", value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub(crate) timeout: u32,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -323,6 +420,72 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("outcome").required(true))]
+pub(crate) struct ConfirmArgs {
+    /// The incident's id, or `latest`.
+    pub(crate) id: String,
+    /// What it was: a fault's id as in the report, or `healthy` for a false alarm.
+    #[arg(long, group = "outcome", value_name = "FAULT")]
+    pub(crate) cause: Option<String>,
+    /// The named cause was the one.
+    #[arg(long, group = "outcome")]
+    pub(crate) right: bool,
+    /// The named cause was not it, and what it was is not known, or none of the faults that are known here.
+    #[arg(long, group = "outcome")]
+    pub(crate) wrong: bool,
+    /// Take back what was said.
+    #[arg(long, group = "outcome")]
+    pub(crate) undo: bool,
+    /// Who says so; the user's name when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why, or what it was instead.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// More faults to choose from, as with `eval`.
+    #[arg(long = "catalogue", value_name = "FILE")]
+    pub(crate) catalogues: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The incident's id, or `latest`.
+    pub(crate) id: String,
+    /// The plan's hash as in the report and in fix.sh, or its first eight characters and more.
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) plan: String,
+    /// Why it may be applied.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who approves; the user's name when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// For how long the approval is good.
+    #[arg(long, value_name = "DURATION", default_value = "30m")]
+    pub(crate) expires: Seconds,
+    /// Agree to what the risk assessment calls dangerous.
+    #[arg(long)]
+    pub(crate) dangerous: bool,
+    /// Allow changes to targets, as `allow_apply = true` in the configuration file does.
+    #[arg(long = "allow-apply", env = "CHAOS_HANDLER_ALLOW_APPLY")]
+    pub(crate) allow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// The incident's id, or `latest`.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Apply what is dangerous, which must have been agreed to as well.
+    #[arg(long)]
+    pub(crate) dangerous: bool,
+    /// Allow changes to targets, as `allow_apply = true` in the configuration file does.
+    #[arg(long = "allow-apply", env = "CHAOS_HANDLER_ALLOW_APPLY")]
+    pub(crate) allow: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     /// The incident's id, or `latest`.
     #[arg(default_value = "latest")]
@@ -330,6 +493,20 @@ pub(crate) struct ReportArgs {
     /// Print where the report is in place of the report.
     #[arg(long)]
     pub(crate) path: bool,
+    /// In which form; all but Markdown are written beside it, and where is printed.
+    #[arg(long, value_enum, default_value = "md")]
+    pub(crate) format: Form,
+}
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Form {
+    /// Markdown, as it was written.
+    Md,
+    /// One page, with its charts in it.
+    Html,
+    /// For paper.
+    Pdf,
 }
 
 #[derive(Debug, Args)]

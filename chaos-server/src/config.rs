@@ -3,19 +3,25 @@
 //! Precedence is flags, then `CHAOS_HANDLER_*`, then the file, then defaults. clap does the first two.
 
 use std::{
+    collections::BTreeMap,
     env, fmt, fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{exit::Failure, slack::Webhook};
+use crate::{
+    exit::Failure,
+    notify::{Key, Webhook},
+};
 
 /// The file in the working directory.
 const HERE: &str = "chaos-handler.toml";
-/// Where the webhook is taken from; it is no flag, because everybody on a machine sees the flags of a process.
+/// Where secrets are taken from; they are no flags, because everybody on a machine sees the flags of a process.
 const WEBHOOK: &str = "CHAOS_HANDLER_SLACK_WEBHOOK";
+const PAGERDUTY: &str = "CHAOS_HANDLER_PAGERDUTY_KEY";
 
 /// What the file can say.
 #[derive(Debug, Default, Deserialize)]
@@ -37,9 +43,141 @@ pub(crate) struct Config {
     /// How machines are reached.
     #[serde(default)]
     pub(crate) ssh: Ssh,
+    /// Whether plans are tried in a sandbox on the target; they are unless this says no.
+    pub(crate) rehearse: Option<bool>,
+    /// Whether approved plans may be applied to targets.
+    #[serde(default)]
+    pub(crate) allow_apply: bool,
+    /// Plugins of every run: components, or directories of them.
+    #[serde(default)]
+    pub(crate) plugins: Vec<PathBuf>,
+    /// What plugins may do, in place of the user's own file.
+    pub(crate) plugin_grants: Option<PathBuf>,
     /// Who is told.
     #[serde(default, deserialize_with = "parsed")]
     pub(crate) slack_webhook: Option<Webhook>,
+    /// The routing key of an integration of PagerDuty, and where its events go if not to the usual place.
+    pub(crate) pagerduty_key: Option<Key>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub(crate) pagerduty_url: Option<Webhook>,
+    /// How the server answers.
+    #[serde(default)]
+    pub(crate) server: Server,
+    /// The machines that the server looks at, by name.
+    #[serde(default)]
+    pub(crate) targets: BTreeMap<String, TargetEntry>,
+    /// Which target an alert of Alertmanager is about.
+    #[serde(default)]
+    pub(crate) alerts: Vec<AlertEntry>,
+}
+
+/// What the file can say of the server.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Names by which it may be called beside this machine's own.
+    pub(crate) hosts: Vec<String>,
+    /// Incidents that run at once, and that wait.
+    pub(crate) max_running: usize,
+    pub(crate) max_queued: usize,
+    /// Whether one target may have several incidents at once.
+    pub(crate) several_per_target: bool,
+    /// How long running incidents may take to revert when the server is asked to end.
+    pub(crate) grace: Seconds,
+    /// Certificate chain and key, as PEM.
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Who may do what.
+    pub(crate) tokens: Vec<TokenEntry>,
+    /// Directories on targets from which a request may have log files read.
+    pub(crate) log_dirs: Vec<PathBuf>,
+    /// Machines that a request names itself; none unless this is there.
+    pub(crate) adhoc: Option<Adhoc>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            hosts: Vec::new(),
+            max_running: 8,
+            max_queued: 100,
+            several_per_target: false,
+            grace: Seconds(30),
+            tls_cert: None,
+            tls_key: None,
+            tokens: Vec::new(),
+            log_dirs: vec!["/var/log".into()],
+            adhoc: None,
+        }
+    }
+}
+
+/// What a caller may do; each holds the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// See everything.
+    Read,
+    /// Start and end incidents.
+    Run,
+    /// Approve and apply plans.
+    Approve,
+}
+
+/// A caller. The token itself stands in the environment or in a file, or only its hash is known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenEntry {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) env: Option<String>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) sha256: Option<String>,
+}
+
+/// Where a machine that a request names itself may be, and with which keys it is reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Adhoc {
+    /// Directories of private keys.
+    pub(crate) key_dirs: Vec<PathBuf>,
+    /// Networks, such as `203.0.113.0/24`.
+    pub(crate) networks: Vec<String>,
+    /// Whether faults may be injected there, where the machine is marked as fair game.
+    #[serde(default)]
+    pub(crate) allow_chaos: bool,
+    /// Whether the key of a host that is new is noted and trusted.
+    #[serde(default)]
+    pub(crate) accept_new_host_keys: bool,
+}
+
+/// A machine, a recorded incident, or files: exactly one of `address`, `replay` and `files`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TargetEntry {
+    /// As for `--target`.
+    pub(crate) address: Option<String>,
+    /// A recorded incident's directory.
+    pub(crate) replay: Option<PathBuf>,
+    /// Logs and metrics.
+    pub(crate) files: Vec<PathBuf>,
+    /// A private key to log in with.
+    pub(crate) identity: Option<PathBuf>,
+    /// Fingerprints of which the host key must have one.
+    pub(crate) host_keys: Vec<String>,
+    /// Whether faults may be injected.
+    pub(crate) allow_chaos: bool,
+}
+
+/// An alert that has all these labels is about this target.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AlertEntry {
+    pub(crate) target: String,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// What the file can say of SSH.
@@ -82,6 +220,10 @@ impl Config {
             let webhook = text.to_str().unwrap_or_default().parse();
             config.slack_webhook = Some(webhook.map_err(|e| Failure::usage(format!("{WEBHOOK}: {e}")))?);
         }
+        if let Some(text) = env::var_os(PAGERDUTY).filter(|t| !t.is_empty()) {
+            let key = text.to_string_lossy().into_owned().try_into();
+            config.pagerduty_key = Some(key.map_err(|e| Failure::usage(format!("{PAGERDUTY}: {e}")))?);
+        }
         Ok(config)
     }
 
@@ -96,7 +238,7 @@ impl Config {
     }
 
     /// The line, from 1, comes with the reason.
-    fn parse(text: &str) -> Result<Self, (usize, String)> {
+    pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
         toml::from_str(text).map_err(|e| {
             let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             // Its message alone: all of it would quote the line, in which there may be a secret.
@@ -147,6 +289,9 @@ impl<'de> Deserialize<'de> for Seconds {
                 f.write_str("seconds, or a duration such as \"90s\" or \"2m\"")
             }
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<Seconds, E> {
+                self.visit_str(&n.to_string())
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Seconds, E> {
                 self.visit_str(&n.to_string())
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {

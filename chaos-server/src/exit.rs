@@ -18,6 +18,10 @@ Exit codes:
     6  storage: not writable or full (the run still ended and reverted)
     7  there was no evidence: the run failed
     8  a fault is not proven to be reverted
+    9  an incident is not what was written (verify)
+   10  a plan was not applied to its end, or did not help (apply)
+   11  assess: it needs approval
+   12  assess: it is dangerous
   129  stopped by SIGHUP
   130  stopped by SIGINT (Ctrl-C)
   143  stopped by SIGTERM or by `chaos-handler stop`";
@@ -34,6 +38,10 @@ pub(crate) enum Exit {
     Storage = 6,
     NoEvidence = 7,
     NotReverted = 8,
+    Altered = 9,
+    NotResolved = 10,
+    NeedsApproval = 11,
+    Dangerous = 12,
     Hangup = 129,
     Interrupt = 130,
     Terminate = 143,
@@ -71,12 +79,31 @@ impl From<ErrorKind> for Exit {
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
+    kind: ErrorKind,
     message: String,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        let kind = match exit {
+            Exit::Usage => ErrorKind::InvalidInput,
+            Exit::Target => ErrorKind::Unsupported,
+            Exit::NotFound => ErrorKind::NotFound,
+            Exit::Conflict => ErrorKind::Conflict,
+            Exit::Storage => ErrorKind::Storage,
+            _ => ErrorKind::Internal,
+        };
+        Self { exit, kind, message: message.into() }
+    }
+
+    /// What kind of thing went wrong.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What went wrong, in one line.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Wrong usage or configuration.
@@ -98,6 +125,6 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.kind().into(), error.to_string())
+        Self { exit: error.kind().into(), kind: error.kind(), message: error.to_string() }
     }
 }

@@ -4,6 +4,10 @@
 
 #[path = "cli/analyze.rs"]
 mod analyze;
+#[path = "cli/assess.rs"]
+mod assess;
+#[path = "cli/plugins.rs"]
+mod plugins;
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +58,8 @@ impl Place {
                 command.env_remove(name);
             }
         }
-        command.args(args).current_dir(self.0.path()).env("HOME", self.0.path()).env_remove("XDG_CONFIG_HOME");
+        command.args(args).current_dir(self.0.path()).env("HOME", self.0.path());
+        command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -360,6 +365,10 @@ fn incidents_are_listed_shown_and_reported() {
     let report = fs::read_to_string(place.path(&format!("incidents/{id}/report.md"))).unwrap();
     assert_eq!(place.run(&["report", &id]).out, report);
     assert!(place.run(&["report", "--path"]).out.trim().ends_with("report.md"));
+    let html = place.run(&["report", "--format", "html"]);
+    assert!(fs::read_to_string(html.out.trim()).unwrap().contains("<h1"), "{html:?}");
+    let pdf = place.run(&["report", "--format", "pdf"]);
+    assert!(!cfg!(feature = "pdf") || fs::read(pdf.out.trim()).unwrap().starts_with(b"%PDF-"), "{pdf:?}");
     let told = place.run(&["explain"]);
     for said in
         [id.as_str(), "What was abnormal", "before anything was looked at", "What settled it", "What else it could be"]
@@ -375,6 +384,98 @@ fn incidents_are_listed_shown_and_reported() {
     }
     let ran = place.run(&["stop", &id]);
     assert!(ran.code == 5 && ran.err.contains("not running"), "{ran:?}");
+}
+
+#[test]
+fn what_is_changed_afterwards_is_found() {
+    let place = Place::new();
+    let id = place.recorded();
+    let ran = place.run(&["verify"]);
+    assert!(ran.code == 0 && ran.out.contains("follow from each other"), "{ran:?}");
+    let audit: Value = serde_json::from_str(&place.run(&["verify", &id, "--json"]).out).unwrap();
+    assert!(audit["events"].as_u64() > Some(10) && audit["files"].as_u64() > Some(6), "{audit:#}");
+    // What is said later is no change of what was told.
+    assert_eq!(place.run(&["confirm", &id, "--right"]).code, 0);
+    assert_eq!(place.run(&["verify", &id]).code, 0);
+    // A replay's outputs are as good, without the recording.
+    assert_eq!(place.run(&["replay", &id, "--out", "again"]).code, 0);
+    let ran = place.run(&["verify", &id, "--incidents", "again"]);
+    assert!(ran.code == 0 && ran.out.contains("answers.jsonl is not here"), "{ran:?}");
+
+    let trace = place.path(&format!("incidents/{id}/trace.json"));
+    let whole = fs::read_to_string(&trace).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let without_one = [&lines[..5], &lines[6..]].concat().join("\n") + "\n";
+    let without_end = lines[..lines.len() - 2].join("\n").trim_end_matches(',').to_owned() + "\n]\n";
+    for (name, text, code, said) in [
+        ("trace.json", whole.replacen("LogAgent", "BogAgent", 1), 9, "does not follow"),
+        ("trace.json", without_one, 9, "does not follow"),
+        ("trace.json", without_end, 0, "does not come to the run's end"),
+        ("trace.json", "[]".to_owned(), 2, "trace.json"),
+        ("report.md", "All was well.\n".to_owned(), 9, "report.md was changed"),
+        ("recording/answers.jsonl", String::new(), 9, "answers.jsonl was changed"),
+    ] {
+        let path = place.path(&format!("incidents/{id}/{name}"));
+        let before = fs::read(&path).unwrap();
+        fs::write(&path, text).unwrap();
+        let ran = place.run(&["verify", &id]);
+        assert!(ran.code == code && format!("{}{}", ran.out, ran.err).contains(said), "{name} {said}: {ran:?}");
+        fs::write(&path, before).unwrap();
+    }
+    fs::remove_file(place.path(&format!("incidents/{id}/fix.sh"))).unwrap();
+    let ran = place.run(&["verify", &id]);
+    assert!(ran.code == 9 && ran.out.contains("fix.sh is gone"), "{ran:?}");
+}
+
+#[test]
+fn what_people_find_out_teaches_the_next_incident_of_the_target_and_replay_knows_what_was_known() {
+    let place = Place::new();
+    let first = place.recorded();
+    let named: Value = serde_json::from_str(&place.run(&["explain", "--json"]).out).unwrap();
+    assert_eq!((&named["verdict"], &named["history"]), (&Value::from("disk_space"), &Value::Null), "{named:#}");
+    let ran = place.run(&["confirm", &first, "--cause", "disk_space", "--by", "ann", "--note", "the app's\u{1b} log"]);
+    assert!(ran.code == 0 && ran.out.contains("confirmed: disk_space, says ann"), "{ran:?}");
+    assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+    assert!(place.run(&["list"]).out.contains("was: disk_space"));
+    assert!(place.run(&["show"]).out.contains("says ann"));
+
+    // The next one on the same target knows, and says what it made of it.
+    let second = place.recorded();
+    let told: Value = serde_json::from_str(&place.run(&["explain", &second, "--json"]).out).unwrap();
+    let history = &told["history"];
+    assert_eq!((&history["incidents"], &history["confirmed"]["disk_space"]), (&1.into(), &1.into()), "{told:#}");
+    assert_eq!(history["same"][0]["id"], first.as_str());
+    assert!(history["prior"][1].as_f64() > history["prior"][0].as_f64(), "{history:#}");
+    assert!(told["confidence"].as_f64() > named["confidence"].as_f64(), "{told:#} {named:#}");
+    assert!(told["steps"][0]["note"].as_str().unwrap().contains("disk_space 1"), "{:#}", told["steps"][0]);
+    let report = place.run(&["report", &second]).out;
+    assert!(report.contains("### Seen before") && report.contains(&format!("../{first}/report.md")), "{report}");
+
+    // What is said later changes neither what was told nor its replay.
+    assert_eq!(place.run(&["confirm", &first, "--wrong"]).code, 0);
+    let ran = place.run(&["replay", &second, "--out", "again"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let replayed = fs::read_to_string(place.path(&format!("again/{second}/report.md"))).unwrap();
+    assert_eq!(replayed, report);
+    assert_eq!(place.run(&["confirm", &first, "--undo"]).code, 0);
+    assert!(!place.run(&["list"]).out.contains("was: "));
+
+    for (args, code, said) in [
+        (&["confirm", &first, "--undo"][..], 4, "nothing was confirmed"),
+        (&["confirm", &first, "--cause", "disk_spade"], 2, "disk_space"),
+        (&["confirm", &first, "--cause", "healthy", "--wrong"], 2, "cannot be used with"),
+        (&["confirm", &first], 2, "--cause"),
+        (&["confirm", "inc-20200101-001", "--right"], 4, "inc-20200101-001"),
+    ] {
+        let ran = place.run(args);
+        assert!(ran.code == code && ran.err.contains(said), "{args:?} {ran:?}");
+    }
+    // What can't be understood is left out, and stops nothing.
+    fs::write(place.path(&format!("incidents/{first}/confirmed.json")), "{").unwrap();
+    let third = place.recorded();
+    assert_eq!(place.run(&["explain", &third]).code, 0);
+    let ran = place.run(&["show", &first]);
+    assert!(ran.code == 6 && ran.err.contains("confirmed.json"), "{ran:?}");
 }
 
 #[test]
@@ -559,4 +660,116 @@ fn a_webhook_that_fails_is_an_event_without_its_address() {
         assert!(!String::from_utf8_lossy(&bytes).contains("secret"), "{}", name.display());
     }
     assert!(!ran.err.contains("secret") && !refused.err.contains("secret"));
+}
+
+// -- approve, apply
+
+#[test]
+fn nothing_is_changed_unless_it_is_allowed_approved_and_as_it_was_approved() {
+    let place = Place::new();
+    let id = place.recorded();
+    let plan = place.json(&format!("incidents/{id}/fix_suggestion.json"))["plans"][0]["plan_sha256"].clone();
+    let plan = plan.as_str().unwrap().to_owned();
+    for (args, code, said) in [
+        (&["approve", &id, "--plan", &plan, "--reason", "seen"][..], 2, "allow_apply"),
+        (&["apply", &id], 2, "allow_apply"),
+        (&["apply", &id, "--allow-apply"], 4, "nobody has approved"),
+        (&["approve", &id, "--plan", "0123456789", "--reason", "seen", "--allow-apply"], 4, "no plan of"),
+        (&["approve", &id, "--plan", &plan, "--by", "ann", "--reason", " ", "--allow-apply"], 2, "--reason"),
+        (
+            &["approve", &id, "--plan", &plan, "--by", "ann", "--reason", "x", "--expires", "25h", "--allow-apply"],
+            2,
+            "at most",
+        ),
+    ] {
+        let ran = place.run(args);
+        assert!(ran.code == code && ran.err.contains(said), "{args:?} {ran:?}");
+    }
+}
+
+#[test]
+fn an_approved_plan_is_applied_once_and_told() {
+    use chaos_core::model::{Action, FixPlan, Incident, RiskAssessment, RiskVerdict};
+    let place = Place::new();
+    let id = "inc-20261124-004";
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/incidents/disk_fill");
+    fs::create_dir_all(place.path("incidents")).unwrap();
+    let dir = place.path(&format!("incidents/{id}"));
+    assert!(Command::new("cp").arg("-r").arg(&example).arg(&dir).status().unwrap().success());
+    // The same incident with a plan that this machine can take.
+    let mut incident: Incident = serde_json::from_slice(&fs::read(dir.join("incident.json")).unwrap()).unwrap();
+    let made = place.path("made");
+    let words = |line: String| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
+    let action = Action {
+        argv: words(format!("touch {}", made.display())),
+        shell: None,
+        preconditions: Vec::new(),
+        backup: Vec::new(),
+        rollback: vec![words(format!("rm -f -- {}", made.display()))],
+        verify: Vec::new(),
+        depends_on: Vec::new(),
+        ..incident.plans[0].actions[0].clone()
+    };
+    let plan = FixPlan { actions: vec![action], ..FixPlan::default() }.sealed();
+    let risk = RiskAssessment {
+        plan_sha256: plan.plan_sha256.clone(),
+        verdict: RiskVerdict::NeedsApproval,
+        ..incident.risks[0].clone()
+    };
+    incident.options.observe_s = 2;
+    (incident.plans, incident.risks) = (vec![plan.clone()], vec![risk]);
+    let whole = serde_json::to_vec(&incident).unwrap();
+    fs::write(dir.join("incident.json"), &whole).unwrap();
+    let approve =
+        ["approve", id, "--plan", &plan.plan_sha256[..10], "--by", "ann", "--reason", "seen", "--allow-apply"];
+    let apply = ["apply", id, "--target", "local", "--allow-apply"];
+
+    // A plan that is edited after the approval is another plan.
+    let ran = place.run(&approve);
+    assert!(ran.code == 0 && ran.out.contains("approved by ann") && ran.out.contains("touch "), "{ran:?}");
+    let edited = String::from_utf8(whole.clone()).unwrap().replace("\"touch\"", "\"mkdir\"");
+    fs::write(dir.join("incident.json"), edited).unwrap();
+    let ran = place.run(&apply);
+    assert!(ran.code == 2 && ran.err.contains("changed after it was made") && !made.exists(), "{ran:?}");
+    fs::write(dir.join("incident.json"), &whole).unwrap();
+
+    let ran = place.run(&apply);
+    assert!(matches!(ran.code, 0 | 10) && made.exists(), "{ran:?}");
+    let applied = place.json(&format!("incidents/{id}/applied.json"));
+    assert!(matches!(applied["ending"].as_str(), Some("resolved" | "not_resolved")), "{applied:#}");
+    assert_eq!((&applied["steps"][0]["kind"], &applied["steps"][0]["passed"]), (&"action".into(), &true.into()));
+    assert_eq!(applied["approval"]["approver"], "ann");
+    let account = fs::read_to_string(dir.join("applied.md")).unwrap();
+    assert!(account.contains("touch") && account.contains("ann"), "{account}");
+    let trace = place.json(&format!("incidents/{id}/trace.json"));
+    let phases: Vec<&str> = trace.as_array().unwrap().iter().map(|e| e["phase"].as_str().unwrap()).collect();
+    assert!(phases.ends_with(&["done", "apply", "apply", "apply", "apply"]), "{phases:?}");
+
+    // The report tells it too, and that it does is no tampering.
+    let report = fs::read_to_string(dir.join("report.md")).unwrap();
+    assert!(report.contains("## What was done") && report.contains("Since this was written a plan was applied"));
+    let audit = place.run(&["verify", id]);
+    assert!(audit.out.contains("incident.json") && !audit.out.contains("report.md"), "{audit:?}");
+
+    // An approval is good once, and so is a plan.
+    fs::remove_file(&made).unwrap();
+    let ran = place.run(&apply);
+    assert!(ran.code == 4 && ran.err.contains("nobody has approved") && !made.exists(), "{ran:?}");
+    assert_eq!(place.run(&approve).code, 0);
+    let ran = place.run(&apply);
+    assert!(ran.code == 5 && ran.err.contains("applied already") && !made.exists(), "{ran:?}");
+    // One that was killed midway is told, and not gone over.
+    fs::remove_file(dir.join("applied.json")).unwrap();
+    fs::rename(dir.join("approval.json"), dir.join(".approval.taken")).unwrap();
+    let ran = place.run(&apply);
+    assert!(ran.code == 5 && ran.err.contains("cut off") && !made.exists(), "{ran:?}");
+    let held = fs::File::open(dir.join(".approval.taken")).unwrap();
+    held.lock().unwrap();
+    let ran = place.run(&apply);
+    assert!(ran.code == 5 && ran.err.contains("somebody else is applying"), "{ran:?}");
+    drop(held);
+    fs::rename(dir.join(".approval.taken"), dir.join("approval.json")).unwrap();
+    // On another machine it is not applied at all.
+    let ran = place.run(&["apply", id, "--target", "nobody@127.0.0.1:1", "--allow-apply"]);
+    assert!(ran.code != 0 && !made.exists(), "{ran:?}");
 }

@@ -88,13 +88,29 @@ fn diagnoses_are_held_against_labels() {
     let ran = eval(&["--json"], &[&examples()]);
     assert!(ran.status.success(), "{ran:?}");
     let all: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
-    assert_eq!(all["incidents"].as_array().unwrap().len(), INCIDENTS.len());
-    for (what, n, of) in
-        [("detected", 6, 6), ("top_1", 6, 6), ("top_3", 6, 6), ("culprit", 6, 6), ("false_alarms", 0, 1)]
-    {
-        assert_eq!(all[what], serde_json::json!({ "n": n, "of": of }), "{what}");
+    let incidents = all["incidents"].as_array().unwrap();
+    assert!(incidents.len() > 45, "{}", incidents.len());
+    let share = |what: &str| {
+        let share = &all[what];
+        share["n"].as_f64().unwrap() / share["of"].as_f64().unwrap()
+    };
+    // No worse than it was when these were recorded; the figures are in README.
+    for (what, least) in [("detected", 0.97), ("top_1", 0.92), ("top_3", 0.95), ("culprit", 0.90)] {
+        assert!(share(what) >= least, "{what}: {:#}", all[what]);
     }
-    assert_eq!(all["misleading"], serde_json::json!({ "n": 0, "of": 7 }));
+    assert_eq!(
+        (share("false_alarms"), share("misleading")),
+        (0.0, 0.0),
+        "{:#} {:#}",
+        all["false_alarms"],
+        all["misleading"]
+    );
+    for (name, _) in INCIDENTS {
+        let this = |i: &&serde_json::Value| {
+            i["incident"].as_str().is_some_and(|path| path.ends_with(&format!("incidents/{name}")))
+        };
+        assert_eq!(incidents.iter().find(this).unwrap()["right"], true, "{name}");
+    }
 
     // A label that says otherwise is believed, and the diagnosis is wrong then.
     let other = tempfile::tempdir().unwrap();
@@ -122,6 +138,18 @@ fn diagnoses_are_held_against_labels() {
         let err = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert!(!ran.status.success() && err.contains(says) && err.contains("label.toml"), "{text}: {err}");
     }
+    // A recording that is damaged is said, and the others are judged all the same.
+    fs::write(&label, "fault = \"network_latency\"\n").unwrap();
+    fs::write(other.path().join("recording/answers.jsonl"), "{\n").unwrap();
+    let ran = eval(&[], &[other.path()]);
+    assert!(
+        !ran.status.success() && String::from_utf8_lossy(&ran.stderr).contains("no incident could be judged"),
+        "{ran:?}"
+    );
+    let ran = eval(&["--json"], &[other.path(), &examples().join("cpu_spike")]);
+    let one: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:?}"));
+    assert_eq!((&one["top_1"]["of"], one["not_judged"].as_array().unwrap().len()), (&1.into(), 1));
+
     fs::remove_file(&label).unwrap();
     let ran = eval(&[], &[other.path()]);
     assert!(String::from_utf8_lossy(&ran.stderr).contains("no incident with a label.toml"), "{ran:?}");
@@ -139,4 +167,89 @@ fn the_mock_files_tell_of_a_full_disk() {
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && said.contains("A file system fills up"), "{said}");
+}
+
+// -- blindness
+
+/// Letters, digits, `_`, `-` and `.`: what names are made of.
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
+}
+
+/// Every name in which something of ours stands is another word, the same everywhere: our scripts, their directory,
+/// units, files and processes.
+struct Renaming {
+    seed: u64,
+    names: BTreeMap<String, String>,
+}
+
+impl Renaming {
+    fn word(&mut self, name: &str) -> String {
+        if let Some(word) = self.names.get(name) {
+            return word.clone();
+        }
+        let mut letters = || {
+            // Numerical Recipes' constants for a linear congruential generator.
+            self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + u8::try_from((self.seed >> 16) % 26).unwrap())
+        };
+        let word: String = (0..9).map(|_| letters()).collect();
+        // What a name ends on says what kind of thing it is, and is not ours.
+        let ending = [".sh", ".service", ".timer", ".scope", ".py"].into_iter().find(|end| name.ends_with(end));
+        let word = word + ending.unwrap_or("");
+        self.names.insert(name.to_owned(), word.clone());
+        word
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        let scripts: Vec<&str> = chaos_scripts::SCENARIOS.iter().map(|s| s.name).collect();
+        let ours = |name: &str| name.contains("chaos") || scripts.iter().any(|s| name.contains(s));
+        let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(start) = rest.bytes().position(is_of_name) {
+            out.push_str(&rest[..start]);
+            // A letter behind a backslash belongs to an escape of JSON.
+            let escaped = usize::from(rest[..start].ends_with('\\') && !rest[..start].ends_with("\\\\"));
+            out.push_str(&rest[start..start + escaped]);
+            rest = &rest[start + escaped..];
+            let end = rest.bytes().position(|b| !is_of_name(b)).unwrap_or(rest.len());
+            let name = &rest[..end];
+            out.push_str(&if ours(name) { self.word(name) } else { name.to_owned() });
+            rest = &rest[end..];
+        }
+        out + rest
+    }
+}
+
+#[test]
+fn other_names_of_our_own_scripts_change_no_diagnosis() {
+    let judged = |dir: &Path| -> serde_json::Value {
+        let ran = eval(&["--json"], &[dir]);
+        serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
+    };
+    let as_is = judged(&examples());
+    for seed in [1, 20_000] {
+        let place = tempfile::tempdir().unwrap();
+        assert!(Command::new("cp").arg("-r").arg(examples().join(".")).arg(place.path()).status().unwrap().success());
+        let mut renamings = BTreeMap::new();
+        for (name, _) in INCIDENTS {
+            let mut renaming = Renaming { seed, names: BTreeMap::new() };
+            let file = place.path().join(name).join("recording/answers.jsonl");
+            let text = renaming.text(&fs::read_to_string(&file).unwrap());
+            assert!(!text.contains("chaos"), "{name}");
+            fs::write(&file, text).unwrap();
+            renamings.insert(name, renaming);
+        }
+        let renamed = judged(place.path());
+        for (before, after) in
+            as_is["incidents"].as_array().unwrap().iter().zip(renamed["incidents"].as_array().unwrap())
+        {
+            let incident = before["incident"].as_str().unwrap();
+            assert_eq!((&before["said"], &before["confidence"]), (&after["said"], &after["confidence"]), "{incident}");
+            let Some(renaming) = renamings.get_mut(incident.rsplit('/').next().unwrap()) else { continue };
+            let named = before["named"].as_str().map(|named| renaming.text(named));
+            assert_eq!(named.as_deref(), after["named"].as_str(), "{incident}");
+        }
+        let ours = |(name, renaming): (&&str, &Renaming)| *name == "healthy" || !renaming.names.is_empty();
+        assert!(renamings.iter().all(ours), "a recording in which nothing of ours stands proves nothing");
+    }
 }

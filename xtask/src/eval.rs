@@ -1,4 +1,5 @@
-//! How good the analysis is, on labelled data that is no part of the project: `analyze` by the release binary, judged
+//! How good the analysis is, on labelled data that is no part of the project: `analyze` and `assess` by the release
+//! binary, judged
 //! by the data's own scorers. Prints tables; nothing passes or fails on a figure. Where the data is not there, it says
 //! so: it lies beside the workspace, in `../shared`, or where `CHAOS_EVAL` says.
 
@@ -11,11 +12,12 @@ use std::{
 
 use crate::run::{Done, command, root, run};
 
-/// Evaluates logs, metrics, or both when nothing is named.
+/// Evaluates logs, metrics, commands, or all when nothing is named.
 pub(crate) fn eval(what: &[String]) -> Done {
-    let parts: Vec<&str> = if what.is_empty() { vec!["logs", "metrics"] } else { what.iter().map(|w| &**w).collect() };
-    if let Some(unknown) = parts.iter().find(|p| !matches!(**p, "logs" | "metrics")) {
-        return Err(format!("{unknown}: what is evaluated is `logs` and `metrics`"));
+    let parts: Vec<&str> =
+        if what.is_empty() { vec!["logs", "metrics", "commands"] } else { what.iter().map(|w| &**w).collect() };
+    if let Some(unknown) = parts.iter().find(|p| !matches!(**p, "logs" | "metrics" | "commands")) {
+        return Err(format!("{unknown}: what is evaluated is `logs`, `metrics` and `commands`"));
     }
     let place = std::env::var_os("CHAOS_EVAL").map_or_else(|| root().join("../shared"), PathBuf::from);
     if !place.join("data").is_dir() || !place.join("eval").is_dir() {
@@ -28,6 +30,7 @@ pub(crate) fn eval(what: &[String]) -> Done {
     for part in parts {
         match part {
             "logs" => logs(&place, &out)?,
+            "commands" => commands(&place, &out)?,
             _ => metrics(&place, &out)?,
         }
     }
@@ -40,14 +43,20 @@ fn target() -> PathBuf {
 
 /// Runs `analyze` with its output in a file.
 fn analyze(args: &[&str], input: &Path, output: &Path) -> Done {
+    let all: Vec<&str> = std::iter::once("analyze").chain(args.iter().copied()).collect();
+    handler(&all, input, output)
+}
+
+/// Runs the release binary with its output in a file.
+fn handler(args: &[&str], input: &Path, output: &Path) -> Done {
     let dir = output.parent().expect("a file in a folder");
     fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let file = fs::File::create(output).map_err(|e| format!("{}: {e}", output.display()))?;
     let mut handler = command(&target().join("release/chaos-handler").to_string_lossy());
-    let status = handler.arg("analyze").args(args).arg(input).stdout(file).stderr(Stdio::inherit()).status();
+    let status = handler.args(args).arg(input).stdout(file).stderr(Stdio::inherit()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        other => Err(format!("analyze {args:?} {}: {other:?}", input.display())),
+        other => Err(format!("{args:?} {}: {other:?}", input.display())),
     }
 }
 
@@ -95,6 +104,23 @@ fn metrics(place: &Path, out: &Path) -> Done {
         started.elapsed().as_secs_f64()
     );
     score(&place.join("eval/score_metrics.py"), &set, &predicted, &["--threshold", "0.5"])
+}
+
+/// Each command by itself; the scorer counts what was not caught and what was held up for nothing.
+fn commands(place: &Path, out: &Path) -> Done {
+    let dir = place.join("data/commands");
+    if !dir.is_dir() {
+        println!("SKIPPED: there are no commands in {}", dir.display());
+        return Ok(());
+    }
+    for set in entries(&dir)?.iter().filter(|p| p.extension().is_some_and(|e| e == "jsonl")) {
+        let predicted = out.join("commands").join(set.file_name().unwrap_or_default());
+        let started = Instant::now();
+        handler(&["assess", "--jsonl"], set, &predicted)?;
+        println!("\ncommands, {}, assessed in {:.1} s", set.display(), started.elapsed().as_secs_f64());
+        score(&place.join("eval/score_commands.py"), set, &predicted, &[])?;
+    }
+    Ok(())
 }
 
 fn folders(dir: &Path) -> Result<Vec<PathBuf>, String> {

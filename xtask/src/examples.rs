@@ -6,7 +6,8 @@ use std::{fs, path::Path};
 use crate::run::{Done, command, root, run};
 
 pub(crate) fn renew() -> Done {
-    run(command("cargo").args(["build", "--release", "--locked", "-p", "chaos-server"]))?;
+    // As the tests build it, so that nothing is built twice.
+    run(command("cargo").args(["build", "--workspace", "--all-features", "--locked"]))?;
     let failed = |what: &str, e: std::io::Error| format!("{what}: {e}");
     let incidents = root().join("examples/incidents");
     let out = root().join("target/renewed");
@@ -16,7 +17,7 @@ pub(crate) fn renew() -> Done {
             continue;
         }
         let _ = fs::remove_dir_all(&out);
-        let mut replay = command("target/release/chaos-handler");
+        let mut replay = command("target/debug/chaos-handler");
         run(replay.arg("replay").arg(&incident).arg("--out").arg(&out))?;
         let made = fs::read_dir(&out).map_err(|e| failed("target/renewed", e))?.flatten().next();
         let made = made.ok_or("the replay wrote nothing")?.path();

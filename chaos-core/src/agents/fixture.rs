@@ -159,6 +159,7 @@ pub(super) fn case(findings: Vec<Finding>, answers: &[(&str, &str, i32)]) -> Cas
             evidence: evidence(),
         }),
         findings: Arc::new(findings.collect()),
+        history: Arc::default(),
         host: host(answers),
     }
 }

@@ -18,5 +18,6 @@ pub use metrics::{
     JointChange, JointMember, MetricsAgent, MetricsFile, changed_together, metrics_json, parse_metrics_file,
     parse_metrics_json,
 };
+pub(crate) use reporter::escape_text;
 pub use reporter::{ReporterAgent, terminal_summary};
 pub use tester::TesterAgent;

@@ -181,7 +181,19 @@ fn fault<'f>(at: &At<'_>, f: &'f Fault, symptoms: &BTreeSet<&str>, faults: &BTre
         }
         probe(at, p, &sources)?;
     }
-    f.remedies.iter().try_for_each(|r| remedy(at, r, &sources))
+    for r in &f.remedies {
+        remedy(at, r, &sources)?;
+        for next in &r.then {
+            // One that comes after has none after it, so that no plan goes in a circle.
+            if !f.remedies.iter().any(|n| n.id == *next && n.id != r.id && n.then.is_empty()) {
+                at.no(&r.id, &format!("then {next:?}: no other remedy of this fault that ends there has this id"))?;
+            }
+        }
+        if r.only_after && !f.remedies.iter().any(|first| first.then.contains(&r.id)) {
+            at.no(&r.id, "only_after, and it comes after none")?;
+        }
+    }
+    Ok(())
 }
 
 fn known(at: &At<'_>, id: &str, words: &[String], sources: &BTreeSet<&str>) -> Result<()> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{Error, ErrorKind},
-    model::{Change, EntityKind, FaultId, Level, OnFailure, Reversibility},
+    model::{Change, EntityKind, FaultId, Level, LogChange, OnFailure, Reversibility},
 };
 
 /// A probability strictly between 0 and 1: nothing that is read from a host is certain.
@@ -143,6 +143,15 @@ pub struct LogMatch {
     pub pattern: Pattern,
     /// The least level; records without a level pass.
     pub level_min: Option<Level>,
+    /// What must have become of the records; empty: anything but that they stopped.
+    #[serde(default)]
+    pub change: Vec<LogChange>,
+    /// The least number of records.
+    #[serde(default)]
+    pub count_min: u64,
+    /// Whether it counts however weak the finding is: where what became of the records says enough.
+    #[serde(default)]
+    pub quiet: bool,
     /// Texts that `pattern` must find; checked when the entry is read.
     #[serde(rename = "match")]
     pub matches: Vec<String>,
@@ -164,6 +173,10 @@ pub struct Fault {
     pub summary: String,
     /// How likely it is before anything was seen, given that somebody looks.
     pub prior: Probability,
+    /// Whether nothing is wrong when it is this: what explains that a host is not as it was, and needs no fix. Its
+    /// `prior` is the part of the healthy hosts that somebody looks at of which it is true.
+    #[serde(default)]
+    pub benign: bool,
     /// What it makes visible.
     pub symptoms: Vec<Expected>,
     /// Questions that tell it from others or name what causes it.
@@ -298,6 +311,8 @@ pub enum Pick {
     First,
     /// The one with the largest `kib`; a directory when it holds several that make up most of it together.
     Largest,
+    /// The one that was `modified` last, in seconds since the epoch.
+    Latest,
     /// The processes (`pid`) of the `command` that occurs on most lines.
     Most,
 }
@@ -383,6 +398,13 @@ pub struct Remedy {
     pub verify: Vec<CheckTemplate>,
     /// What it costs the service.
     pub downtime: String,
+    /// Remedies of the same fault that come after it in the same plan, where they apply: first what helps at once, then
+    /// what lasts, or first what is in the way.
+    #[serde(default)]
+    pub then: Vec<String>,
+    /// It only comes after another, and is no plan by itself.
+    #[serde(default)]
+    pub only_after: bool,
 }
 
 /// A check with placeholders. Without `prints` and `fails` the command must succeed.

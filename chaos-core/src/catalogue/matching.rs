@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     analysis::metrics::{has_limit, is_redundant},
-    model::{Change, Finding, Observation, Series, Signal},
+    model::{Change, Finding, LogChange, Observation, Series, Signal},
 };
 
 /// A log symptom this rare on a host where nothing would cause it counts however quietly it is said: what a line
@@ -17,7 +17,7 @@ const QUIET: f64 = 0.2;
 
 /// Whether this finding shows this symptom. Findings below [`NOTABLE`] show nothing, except what is [`TELLING`].
 pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
-    let telling = symptom.log.is_some() && symptom.background.get() <= TELLING;
+    let telling = symptom.log.as_ref().is_some_and(|l| l.quiet || symptom.background.get() <= TELLING);
     let least = if telling { QUIET } else { NOTABLE };
     if finding.score.is_nan() || finding.score < least || symptom.entity.is_some_and(|k| k != finding.entity.kind) {
         return false;
@@ -30,12 +30,19 @@ pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
                 && m.after_min.is_none_or(|min| *after >= min)
                 && m.after_below.is_none_or(|max| *after < max)
         }),
-        Signal::Log { template, example, level, .. } => symptom.log.as_ref().is_some_and(|l| {
+        Signal::Log { template, example, level, change, count, .. } => symptom.log.as_ref().is_some_and(|l| {
+            let is_meant = match l.change.as_slice() {
+                [] => *change != LogChange::Silence,
+                meant => meant.contains(change),
+            };
             let severe = match (l.level_min, level) {
                 (Some(min), Some(level)) => *level >= min,
                 _ => true,
             };
-            severe && (l.pattern.regex().is_match(template) || l.pattern.regex().is_match(example))
+            is_meant
+                && severe
+                && *count >= l.count_min
+                && (l.pattern.regex().is_match(template) || l.pattern.regex().is_match(example))
         }),
         Signal::Other { name } => symptom.other.as_ref() == Some(name),
     }

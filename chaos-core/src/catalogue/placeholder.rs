@@ -30,6 +30,7 @@ const CLASSES: &[(&str, Class)] = &[
     ("files", Class::Paths),
     ("mountpoint", Class::Path),
     ("unit", Class::Unit),
+    ("waiting", Class::Unit),
     ("interface", Class::Name),
     ("device", Class::Name),
     ("handle", Class::Name),

@@ -99,6 +99,11 @@ pub(crate) fn named(names: &Names, answer: &Answer) -> Option<Named> {
         records(&answer.stdout).filter_map(|line| captures(names, line)).collect();
     let attributes = match names.pick {
         Pick::First => found.into_iter().next()?,
+        Pick::Latest => {
+            let modified =
+                |found: &BTreeMap<String, String>| found.get("modified").and_then(|at| at.parse::<f64>().ok());
+            found.into_iter().max_by(|a, b| modified(a).unwrap_or(0.0).total_cmp(&modified(b).unwrap_or(0.0)))?
+        }
         Pick::Most => most(found, names.counts.as_deref())?,
         Pick::Largest => return largest(names, found),
     };

@@ -34,6 +34,7 @@ fn event(agent: &str, seq: u64) -> TraceEvent {
         kind: EventType::Note,
         content: format!("line\nbreak, ],[ \"quoted\" \u{0} ö {seq}"),
         data: None,
+        previous_sha256: String::new(),
     }
 }
 

@@ -52,6 +52,7 @@ impl Recording {
             target: self.transport.target(),
             capabilities: self.transport.capabilities(),
             options: RunOptions::default(),
+            history: Vec::new(),
             facts: Some(Facts::default()),
             injection: None,
             answers_sha256: Some(digest),

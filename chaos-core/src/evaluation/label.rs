@@ -29,9 +29,40 @@ pub struct Label {
     /// Other faults that were there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
-    /// What the culprit is told by: `kind`, `name`, and attributes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub culprit: BTreeMap<String, String>,
+    /// What the culprit is told by: `kind`, `name`, and attributes. One of several, where each is as right.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub culprit: Named,
+}
+
+/// What a culprit is told by: a table, or an array of tables (`[[culprit]]`) any of which will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Named {
+    /// All of these must be so.
+    One(BTreeMap<String, String>),
+    /// All of one of these must be so.
+    Any(Vec<BTreeMap<String, String>>),
+}
+
+impl Default for Named {
+    fn default() -> Self {
+        Self::Any(Vec::new())
+    }
+}
+
+impl Named {
+    fn ways(&self) -> &[BTreeMap<String, String>] {
+        match self {
+            Self::One(way) => std::slice::from_ref(way),
+            Self::Any(ways) => ways,
+        }
+    }
+
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ways().iter().all(BTreeMap::is_empty)
+    }
 }
 
 impl Label {
@@ -76,10 +107,11 @@ impl Label {
             return None;
         }
         let Some(entity) = named.map(|c| &c.entity) else { return Some(false) };
-        Some(self.culprit.iter().all(|(key, want)| match key.as_str() {
+        let is = |(key, want): (&String, &String)| match key.as_str() {
             "kind" => entity.kind.as_str() == want,
             "name" => entity.name == *want,
             _ => entity.attributes.get(key) == Some(want),
-        }))
+        };
+        Some(self.culprit.ways().iter().any(|way| way.iter().all(is)))
     }
 }

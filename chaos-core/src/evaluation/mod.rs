@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-pub use label::{LABEL, Label};
+pub use label::{LABEL, Label, Named};
 pub use score::{Bin, Evaluation, Judged, Share};
 
 use crate::{

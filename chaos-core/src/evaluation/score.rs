@@ -66,6 +66,8 @@ pub struct Bin {
 /// All judged diagnoses, and what they say together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
+    /// Incidents that could not be thought over again, with the reason; they count for nothing.
+    pub not_judged: Vec<(String, String)>,
     /// Of those with a fault: how many are not called healthy.
     pub detected: Share,
     /// Of those with a fault: how many are called by its name.
@@ -138,6 +140,7 @@ impl Evaluation {
         let off = |bin: &Bin| bin.right.of as f64 * (bin.confidence - bin.right.value().unwrap_or(0.0)).abs();
         let distance = |j: &Judged| (j.confidence.get() - f64::from(u8::from(j.right))).powi(2);
         Self {
+            not_judged: Vec::new(),
             detected: Share::of(with_fault().map(|j| !is_healthy(j))),
             top_1: Share::of(with_fault().map(|j| j.right)),
             top_3: Share::of(with_fault().map(|j| j.in_first_three)),
@@ -185,12 +188,10 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
+    use super::{super::label::Named, *};
 
     fn judged(label: &str, said: &str, confidence: f64, culprit: Option<bool>) -> Judged {
-        let label = Label { fault: label.into(), also: Vec::new(), culprit: BTreeMap::new() };
+        let label = Label { fault: label.into(), also: Vec::new(), culprit: Named::default() };
         Judged {
             incident: "x".into(),
             said: said.into(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Confidence, Entity, FaultId, Finding, Id, Ledger, Timestamp};
+use super::{Answer, Confidence, Entity, FaultId, Finding, Id, Ledger, Recurrence, Timestamp};
 
 /// What explains the findings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +112,9 @@ pub struct Diagnosis {
     /// What was changed shortly before, what is about the culprit first, then the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<RecentChange>,
+    /// What earlier incidents of the target say; `None` when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Recurrence>,
     /// What could not be seen or asked, and so limits the conclusion.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,

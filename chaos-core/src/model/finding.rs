@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentName, Citation, Level, Timestamp};
+use super::{AgentName, Answer, Citation, Id, Level, Timestamp};
 
 /// One thing that is not as usual.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,8 +23,11 @@ pub struct Finding {
     /// When it began, where that can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub onset: Option<Timestamp>,
-    /// The evidence. A finding without any is refused.
+    /// The evidence. A finding without any, and without an answer, is refused.
     pub cites: Vec<Citation>,
+    /// What the target answered to the detector that found it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Id<Answer>>,
 }
 
 impl Finding {
@@ -39,6 +42,7 @@ impl Finding {
             score: 0.5,
             onset: None,
             cites: cites.into_iter().collect(),
+            answers: Vec::new(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What to do about it: actions that a person can review, approve and run.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Confidence, Hypothesis, Id};
 
@@ -27,7 +26,7 @@ impl FixPlan {
     #[must_use]
     pub fn sealed(mut self) -> Self {
         let bytes = serde_json::to_vec(&self.actions).expect("actions are plain data");
-        self.plan_sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        self.plan_sha256 = crate::audit::sha256_hex(&bytes);
         self
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Id};
+use super::{Answer, Id, Rehearsed};
 
 /// The risk of a whole plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct RiskAssessment {
     pub actions: Vec<ActionRisk>,
     /// What else the plan touches, in words: dependants, connections, files.
     pub blast_radius: Vec<String>,
+    /// What the plan did in a sandbox on the target; `None` where none was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsed: Option<Rehearsed>,
 }
 
 /// The risk of one action.
@@ -45,6 +48,9 @@ pub struct ActionRisk {
     /// What was not tried out, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_simulated: Vec<String>,
+    /// Open connections that it would cut; `None` where that is not known or it cuts none by its nature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
 }
 
 /// A rule that fired.
@@ -86,7 +92,7 @@ pub enum RiskLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RiskVerdict {
-    /// It reads only.
+    /// It reads only; of a script that is no step of a plan, ordinary work in its own places too.
     Safe,
     /// A person must agree.
     NeedsApproval,

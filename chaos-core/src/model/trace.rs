@@ -25,6 +25,17 @@ pub struct TraceEvent {
     /// The same for a program, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<serde_json::Value>,
+    /// SHA-256 in hex of the event before it, as it stands in the file; see [`crate::audit`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub previous_sha256: String,
+}
+
+impl TraceEvent {
+    /// As one line of JSON: as it is written, and what its hash is of.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("events are plain data")
+    }
 }
 
 /// Kinds of events.
@@ -74,6 +85,8 @@ pub enum Phase {
     Revert,
     Report,
     Done,
+    /// Afterwards: a person approves a plan, and it is applied.
+    Apply,
 }
 
 impl Phase {
@@ -92,6 +105,7 @@ impl Phase {
             Self::Revert => "revert",
             Self::Report => "report",
             Self::Done => "done",
+            Self::Apply => "apply",
         }
     }
 }

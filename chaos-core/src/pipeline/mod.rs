@@ -13,7 +13,8 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     agent::{
-        Agent, AgentContext, Case, Collector, Detector, Diagnosed, Fixer, Investigator, Rehearsal, Reporter, Tester,
+        Agent, AgentContext, Case, Collector, Detector, Diagnosed, Fixer, Investigator, ProbingDetector, Rehearsal,
+        Reporter, Tester,
     },
     agents,
     artifact::ArtifactSink,
@@ -23,8 +24,8 @@ use crate::{
     events::Message,
     host::ReadOnlyHost,
     model::{
-        AgentName, Diagnosis, Evidence, Finding, FixPlan, Incident, IncidentId, Observation, Report, RiskAssessment,
-        RunOptions, TraceEvent,
+        AgentName, Diagnosis, Evidence, Finding, FixPlan, Incident, IncidentId, Observation, Past, Report,
+        RiskAssessment, RunOptions, TraceEvent,
     },
     readonly::AllowList,
     scenario::Scenario,
@@ -35,6 +36,11 @@ use crate::{
 /// Somewhere that hears of a finished incident, such as a chat channel. Not called in a replay.
 #[async_trait]
 pub trait Notifier: Send + Sync {
+    /// Whether it has to hear of this one; nothing is said in the trace of one that need not.
+    fn wants(&self, incident: &Incident) -> bool {
+        let _ = incident;
+        true
+    }
     /// Passes the news on. A failure becomes an event, never a failure of the run.
     async fn notify(&self, incident: &Incident, report: &Report) -> Result<()>;
 }
@@ -61,6 +67,7 @@ impl<A: ?Sized> fmt::Debug for Named<A> {
 pub struct Agents {
     collectors: Vec<Named<Collector>>,
     detectors: Vec<Named<Detector>>,
+    probing: Vec<Named<ProbingDetector>>,
     investigator: Option<Named<Investigator>>,
     fixers: Vec<Named<Fixer>>,
     tester: Option<Named<Tester>>,
@@ -80,7 +87,7 @@ impl Agents {
             .detector_dyn("MetricsAgent", metrics)
             .investigator("Investigator", agents::Investigator::default())
             .fixer("FixerAgent", agents::FixerAgent::default())
-            .tester("TesterAgent", agents::TesterAgent)
+            .tester("TesterAgent", agents::TesterAgent::default())
             .reporter("ReporterAgent", agents::ReporterAgent::default())
     }
 
@@ -110,6 +117,13 @@ impl Agents {
         self
     }
 
+    /// Adds a detector that is shared and may ask the target, read-only; those that can't come before all that can.
+    #[must_use]
+    pub fn probing_detector_dyn(mut self, name: &str, agent: Arc<ProbingDetector>) -> Self {
+        self.probing.push(Named(AgentName::new(name), agent));
+        self
+    }
+
     /// Sets the investigator; there is one.
     #[must_use]
     pub fn investigator(mut self, name: &str, agent: impl Agent<Case, Diagnosis> + 'static) -> Self {
@@ -119,8 +133,14 @@ impl Agents {
 
     /// Adds a fixer; the plans of all are rehearsed.
     #[must_use]
-    pub fn fixer(mut self, name: &str, agent: impl Agent<Diagnosed, FixPlan> + 'static) -> Self {
-        self.fixers.push(Named(AgentName::new(name), Arc::new(agent)));
+    pub fn fixer(self, name: &str, agent: impl Agent<Diagnosed, FixPlan> + 'static) -> Self {
+        self.fixer_dyn(name, Arc::new(agent))
+    }
+
+    /// Adds a fixer that is shared.
+    #[must_use]
+    pub fn fixer_dyn(mut self, name: &str, agent: Arc<Fixer>) -> Self {
+        self.fixers.push(Named(AgentName::new(name), agent));
         self
     }
 
@@ -139,9 +159,9 @@ impl Agents {
     }
 
     fn check(&self) -> Result<()> {
-        fn unique<A: ?Sized>(role: &str, agents: &[Named<A>]) -> Result<()> {
+        fn unique<'a>(role: &str, agents: impl Iterator<Item = &'a AgentName>) -> Result<()> {
             let mut names = BTreeSet::new();
-            for Named(name, _) in agents {
+            for name in agents {
                 if name.as_str().is_empty() || !names.insert(name) {
                     return Err(Error::new(ErrorKind::InvalidInput, format!("a {role}'s name is empty or taken"))
                         .with("name", name));
@@ -149,9 +169,9 @@ impl Agents {
             }
             Ok(())
         }
-        unique("collector", &self.collectors)?;
-        unique("detector", &self.detectors)?;
-        unique("fixer", &self.fixers)?;
+        unique("collector", self.collectors.iter().map(|n| &n.0))?;
+        unique("detector", self.detectors.iter().map(|n| &n.0).chain(self.probing.iter().map(|n| &n.0)))?;
+        unique("fixer", self.fixers.iter().map(|n| &n.0))?;
         match (&self.investigator, &self.reporter) {
             (Some(_), Some(_)) => Ok(()),
             (None, _) => Err(Error::new(ErrorKind::InvalidInput, "a pipeline needs an investigator")),
@@ -200,6 +220,7 @@ pub struct Pipeline {
     agents: Agents,
     scenario: Option<Arc<dyn Scenario>>,
     notifiers: Vec<(String, Arc<dyn Notifier>)>,
+    history: Vec<Past>,
     id: Option<IncidentId>,
 }
 
@@ -220,7 +241,7 @@ impl Pipeline {
     ) -> Self {
         let agents = Agents::builtin(&options);
         let source = Source::Target { transport, clock };
-        Self { source, sink, options, agents, scenario: None, notifiers: Vec::new(), id: None }
+        Self { source, sink, options, agents, scenario: None, notifiers: Vec::new(), history: Vec::new(), id: None }
     }
 
     /// A run on a recorded incident (its directory), with the built-in agents. It gets the recorded incident's id in
@@ -232,8 +253,9 @@ impl Pipeline {
         let replay = Replay::open(incident)?;
         let options = replay.run().options.clone();
         let agents = Agents::builtin(&options);
+        let history = replay.run().history.clone();
         let source = Source::Replay(Arc::new(replay));
-        Ok(Self { source, sink, options, agents, scenario: None, notifiers: Vec::new(), id: None })
+        Ok(Self { source, sink, options, agents, scenario: None, notifiers: Vec::new(), history, id: None })
     }
 
     /// The id of the recorded incident, in a replay.
@@ -263,6 +285,13 @@ impl Pipeline {
         self
     }
 
+    /// The agents that there are, and others beside them.
+    #[must_use]
+    pub fn map_agents(mut self, change: impl FnOnce(Agents) -> Agents) -> Self {
+        self.agents = change(self.agents);
+        self
+    }
+
     /// A fault to inject between baseline and observation.
     #[must_use]
     pub fn with_scenario(mut self, scenario: Arc<dyn Scenario>) -> Self {
@@ -274,6 +303,14 @@ impl Pipeline {
     #[must_use]
     pub fn with_notifier(mut self, name: &str, notifier: Arc<dyn Notifier>) -> Self {
         self.notifiers.push((name.to_owned(), notifier));
+        self
+    }
+
+    /// Earlier incidents of the target, oldest first; see [`crate::sinks::Dir::history`]. They are recorded: a replay
+    /// knows what was known then.
+    #[must_use]
+    pub fn with_history(mut self, history: Vec<Past>) -> Self {
+        self.history = history;
         self
     }
 

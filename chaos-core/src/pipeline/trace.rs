@@ -9,6 +9,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     artifact::ArtifactSink,
+    audit::sha256_hex,
     clock::Clock,
     events::{Emitted, Flushed, Message},
     model::{AgentName, EventType, IncidentId, Phase, Timestamp, TraceEvent},
@@ -70,6 +71,8 @@ pub(crate) struct Writer {
     pub(crate) seq: u64,
     pub(crate) held: Vec<TraceEvent>,
     pub(crate) flushed: Flushed,
+    /// The hash of the last event that was written.
+    pub(crate) head: String,
 }
 
 impl Writer {
@@ -109,7 +112,16 @@ impl Writer {
     async fn event(&mut self, emitted: Emitted) -> Timestamp {
         let Emitted { agent, kind, content, data } = emitted;
         let (timestamp, seq) = self.timeline.stamp(&agent, kind);
-        let event = TraceEvent { seq, timestamp, phase: self.phase, agent, kind, content, data };
+        let event = TraceEvent {
+            seq,
+            timestamp,
+            phase: self.phase,
+            agent,
+            kind,
+            content,
+            data,
+            previous_sha256: String::new(),
+        };
         // In a replay, collectors run through at once; their events are put in order when all are there.
         if matches!(self.timeline, Timeline::Recorded { .. }) && self.phase < Phase::Detect {
             self.held.push(event);
@@ -137,12 +149,14 @@ impl Writer {
 
     async fn write(&mut self, mut event: TraceEvent) {
         event.seq = self.seq;
+        event.previous_sha256.clone_from(&self.head);
         self.seq += 1;
         if event.kind == EventType::Error {
             self.flushed.errors.push(format!("{}: {}", event.agent, event.content));
         }
-        if let Err(e) = self.sink.append_event(&self.id, &event).await {
-            self.flushed.storage.get_or_insert(e);
+        match self.sink.append_event(&self.id, &event).await {
+            Ok(()) => self.head = sha256_hex(&event.line()),
+            Err(e) => drop(self.flushed.storage.get_or_insert(e)),
         }
         // Nobody need listen.
         let _ = self.events.send(event);

@@ -17,12 +17,22 @@ use serde::{Deserialize, Serialize};
 use super::trace_file::TraceFile;
 use crate::{
     artifact::{ArtifactName, ArtifactSink},
+    audit::{genesis, sha256_hex},
+    clock::{Clock as _, SystemClock},
     error::{Error, ErrorKind, Result},
-    model::{AgentName, EventType, IncidentId, Phase, Status, TargetInfo, Timestamp, TraceEvent},
+    model::{
+        AgentName, Confidence, Confirmation, Culprit, EventType, IncidentId, Past, Phase, Status, TargetInfo,
+        Timestamp, TraceEvent, Verdict,
+    },
 };
 
 /// A running incident holds a lock on this file in its directory; it goes away when the incident ends.
 const LOCK: &str = ".running";
+/// What a person found out about an incident.
+const CONFIRMED: &str = "confirmed.json";
+/// Earlier incidents that are looked through, and those of one target that are kept.
+const LOOKED_THROUGH: usize = 1000;
+const KEPT: usize = 100;
 /// Its presence asks the process that runs the incident to stop it.
 const STOP: &str = ".stop";
 
@@ -31,6 +41,8 @@ const STOP: &str = ".stop";
 pub struct Dir {
     root: PathBuf,
     held: Mutex<BTreeMap<IncidentId, Held>>,
+    /// The last number that was given out, with its day: where to go on without listing what is there.
+    last: Mutex<(String, u32)>,
 }
 
 /// What is kept open for an incident that this process writes.
@@ -56,6 +68,9 @@ pub struct Summary {
     pub cause: Option<String>,
     /// The diagnosis' confidence.
     pub confidence: Option<f64>,
+    /// What a person found out was really wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Verdict>,
 }
 
 impl Dir {
@@ -67,7 +82,7 @@ impl Dir {
         let root = root.into();
         fs::create_dir_all(&root).map_err(|e| Error::storage("create the incidents directory", &root, e))?;
         let root = root.canonicalize().map_err(|e| Error::storage("open the incidents directory", &root, e))?;
-        Ok(Self { root, held: Mutex::default() })
+        Ok(Self { root, held: Mutex::default(), last: Mutex::default() })
     }
 
     /// Where an incident's files are.
@@ -147,8 +162,8 @@ impl Dir {
         })?;
         let path = self.path(id).join("trace.json");
         let mut trace = TraceFile::open(&path)?;
-        let events: Vec<TraceEvent> =
-            fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+        let written = fs::read(&path).unwrap_or_default();
+        let events: Vec<TraceEvent> = serde_json::from_slice(&written).unwrap_or_default();
         let last = events.last();
         let why =
             "the process that ran this incident died; a fault that it had injected is reverted by the target itself";
@@ -160,6 +175,7 @@ impl Dir {
             kind: EventType::Error,
             content: format!("interrupted: {why}"),
             data: None,
+            previous_sha256: last_line(&written).map_or_else(|| genesis(id), sha256_hex),
         })?;
         incident["status"] = serde_json::json!(Status::Interrupted);
         incident["reason"] = serde_json::json!(why);
@@ -198,6 +214,134 @@ impl Dir {
             began: head.span.start,
             cause: head.diagnosis.as_ref().map(|d| d.title.clone()),
             confidence: head.diagnosis.as_ref().map(|d| d.confidence),
+            confirmed: self.confirmation(id).ok().flatten().map(|c| c.verdict),
+        })
+    }
+
+    /// Adds an event to the trace of an incident that is over, chained to the one before it.
+    ///
+    /// # Errors
+    /// `Conflict` while it runs; `Storage` when the trace can't be written.
+    pub fn annotate(
+        &self,
+        id: &IncidentId,
+        agent: &str,
+        kind: EventType,
+        content: String,
+        data: serde_json::Value,
+    ) -> Result<()> {
+        let path = self.existing(id)?.join("trace.json");
+        if self.is_running(id) {
+            return Err(Error::new(ErrorKind::Conflict, "this incident is running").with("id", id));
+        }
+        let failed = |e| Error::storage("add to the trace", &path, e);
+        // One at a time, whoever they are: each event follows from the one before it.
+        let lock = File::open(&path).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let mut trace = TraceFile::open(&path)?;
+        let written = fs::read(&path).map_err(failed)?;
+        let last = last_line(&written);
+        let before: Option<TraceEvent> = last.and_then(|line| serde_json::from_slice(line).ok());
+        let now = SystemClock::default().now();
+        trace.append(&TraceEvent {
+            seq: before.as_ref().map_or(0, |e| e.seq + 1),
+            timestamp: before.as_ref().map_or(now, |e| e.timestamp.max(now)),
+            phase: Phase::Apply,
+            agent: AgentName::new(agent),
+            kind,
+            content,
+            data: Some(data),
+            previous_sha256: last.map_or_else(|| genesis(id), sha256_hex),
+        })
+    }
+
+    /// Writes a file of an incident that is over, whole or not at all.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such incident, `Storage` when it can't be written.
+    pub fn put(&self, id: &IncidentId, name: &ArtifactName, bytes: &[u8]) -> Result<()> {
+        replace_file(&self.existing(id)?.join(name.as_str()), bytes)
+    }
+
+    /// What a person found out about an incident; `None` until somebody said.
+    ///
+    /// # Errors
+    /// `Storage` when what was said can't be read or understood.
+    pub fn confirmation(&self, id: &IncidentId) -> Result<Option<Confirmation>> {
+        let path = self.path(id).join(CONFIRMED);
+        let bytes = match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(|e| Error::storage("read what was confirmed", &path, e))?,
+        };
+        let damaged = |e| {
+            Error::new(ErrorKind::Storage, "what was confirmed can't be understood")
+                .with("path", path.display())
+                .because(e)
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// Keeps what a person found out about an incident, in place of what was said before.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such incident, `Storage` when it can't be written.
+    pub fn confirm(&self, id: &IncidentId, confirmation: &Confirmation) -> Result<()> {
+        let path = self.existing(id)?.join(CONFIRMED);
+        let text = serde_json::to_vec_pretty(confirmation).expect("plain data");
+        replace_file(&path, &text)
+    }
+
+    /// Takes back what was said of an incident.
+    ///
+    /// # Errors
+    /// `NotFound` when nothing was, or there is no such incident.
+    pub fn unconfirm(&self, id: &IncidentId) -> Result<()> {
+        let path = self.existing(id)?.join(CONFIRMED);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Err(Error::new(ErrorKind::NotFound, "nothing was confirmed of this incident").with("id", id))
+            }
+            removed => removed.map_err(|e| Error::storage("take back what was confirmed", &path, e)),
+        }
+    }
+
+    /// The diagnosed incidents of a target, oldest first: the latest hundred among the latest thousand of all. One that
+    /// can't be read is left out.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub fn history(&self, target: &TargetInfo) -> Result<Vec<Past>> {
+        let latest = self.ids()?.into_iter().rev().take(LOOKED_THROUGH);
+        let mut past: Vec<Past> = latest.filter_map(|id| self.past(&id, target)).take(KEPT).collect();
+        past.reverse();
+        Ok(past)
+    }
+
+    fn past(&self, id: &IncidentId, wanted: &TargetInfo) -> Option<Past> {
+        #[derive(Deserialize)]
+        struct Head {
+            target: TargetInfo,
+            span: std::ops::Range<Timestamp>,
+            diagnosis: Option<Named>,
+            injection: Option<serde::de::IgnoredAny>,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(flatten)]
+            verdict: Verdict,
+            confidence: Confidence,
+            culprit: Option<Culprit>,
+        }
+        let head: Head = serde_json::from_slice(&fs::read(self.path(id).join("incident.json")).ok()?).ok()?;
+        let named = head.diagnosis.filter(|_| head.target == *wanted)?;
+        Some(Past {
+            id: id.clone(),
+            began: head.span.start,
+            verdict: named.verdict,
+            confidence: named.confidence,
+            culprit: named.culprit.map(|c| c.summary),
+            injected: head.injection.is_some(),
+            confirmed: self.confirmation(id).ok().flatten().map(|c| c.verdict),
         })
     }
 
@@ -240,6 +384,12 @@ impl Dir {
 }
 
 /// Writes a file whole beside its place, then moves it there: a reader sees the old or the new, never a part.
+/// The last event of a whole trace, as it stands there.
+fn last_line(trace: &[u8]) -> Option<&[u8]> {
+    let body = trace.strip_prefix(b"[\n")?.strip_suffix(b"\n]\n")?;
+    body.rsplit(|b| *b == b'\n').next().filter(|line| !line.is_empty())
+}
+
 fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
     // One for each write: many may replace the same file at once. No artifact's name begins with a dot.
     static WRITES: AtomicU64 = AtomicU64::new(0);
@@ -262,7 +412,11 @@ impl ArtifactSink for Dir {
         let day = at.day();
         let prefix = format!("inc-{day}-");
         let taken = |id: &IncidentId| id.as_str().strip_prefix(&prefix).and_then(|n| n.parse::<u32>().ok());
-        let mut number = self.ids()?.iter().filter_map(taken).max().unwrap_or(0);
+        let known = self.last.lock().expect("no panic while held").clone();
+        let mut number = match known {
+            (known, number) if known == day => number,
+            _ => self.ids()?.iter().filter_map(taken).max().unwrap_or(0),
+        };
         loop {
             number = number
                 .checked_add(1)
@@ -271,6 +425,7 @@ impl ArtifactSink for Dir {
             // Making a directory either succeeds for one of all who try, or fails.
             match fs::create_dir(self.path(&id)) {
                 Ok(()) => {
+                    *self.last.lock().expect("no panic while held") = (day, number);
                     self.hold(&id, true)?;
                     return Ok(id);
                 }

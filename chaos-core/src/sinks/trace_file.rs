@@ -54,7 +54,7 @@ impl TraceFile {
         if self.events > 0 {
             line.extend_from_slice(b",\n");
         }
-        serde_json::to_writer(&mut line, event).expect("events are plain data");
+        line.extend_from_slice(&event.line());
         let new_end = self.end + line.len() as u64;
         line.extend_from_slice(CLOSE);
         if let Err(e) = self.file.write_all_at(&line, self.end) {
@@ -117,6 +117,7 @@ mod tests {
             kind: EventType::Note,
             content: format!("line\nbreak, ] and \" number {seq}"),
             data: None,
+            previous_sha256: String::new(),
         }
     }
 

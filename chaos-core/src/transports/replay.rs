@@ -8,10 +8,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
 
 use super::Entry;
 use crate::{
+    audit::sha256_hex,
     error::{Error, ErrorKind, Result},
     model::{AgentName, Ask, End, Facts, SCHEMA_VERSION, TargetInfo, Timestamp, TraceEvent},
     recording::RunRecord,
@@ -51,6 +51,8 @@ pub struct Replay {
     run: RunRecord,
     trace: Vec<TraceEvent>,
     edited: bool,
+    /// The recording's files, with the hashes that they have.
+    files: [(&'static str, String); 2],
     replies: BTreeMap<Key, Vec<Arc<Recorded>>>,
     served: Mutex<BTreeMap<Key, usize>>,
 }
@@ -91,11 +93,12 @@ impl Replay {
         }
         let run: RunRecord = parse(&run_bytes, incident, "recording/run.json", 0)?;
         let answers = read("recording/answers.jsonl")?;
-        let digest: String = Sha256::digest(&answers).iter().map(|b| format!("{b:02x}")).collect();
+        let digest = sha256_hex(&answers);
         let edited = run.answers_sha256.as_ref().is_some_and(|recorded| *recorded != digest);
         let trace_bytes = read("trace.json")?;
         let trace = parse(&trace_bytes, incident, "trace.json", 0)?;
-        Ok(Self { run, trace, edited, replies: index(&answers, incident)?, served: Mutex::default() })
+        let files = [("recording/answers.jsonl", digest), ("recording/run.json", sha256_hex(&run_bytes))];
+        Ok(Self { run, trace, edited, files, replies: index(&answers, incident)?, served: Mutex::default() })
     }
 
     /// How the recorded run was set up, and how its fault ended.
@@ -106,6 +109,11 @@ impl Replay {
     /// The recorded events; a replay takes its times from them.
     pub(crate) fn trace(&self) -> &[TraceEvent] {
         &self.trace
+    }
+
+    /// The files of the recording with the SHA-256, in hex, of each.
+    pub(crate) fn files(&self) -> &[(&'static str, String)] {
+        &self.files
     }
 
     /// Whether the answers were changed after they were recorded.

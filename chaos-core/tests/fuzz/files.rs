@@ -83,6 +83,7 @@ fn torn(root: &Path, text: &[u8], cut: usize) {
         kind: EventType::Note,
         content: String::from_utf8_lossy(content).into_owned(),
         data: None,
+        previous_sha256: String::new(),
     };
     let events: Vec<TraceEvent> = (0..).zip(text.splitn(4, |b| *b == b'\n')).map(|(i, c)| event(i, c)).collect();
     let (id, path) = (IncidentId::parse(ID).unwrap(), root.join(ID).join("trace.json"));

@@ -11,6 +11,7 @@ mod logs;
 mod metrics;
 mod redaction;
 mod report;
+mod scripts;
 
 #[path = "../../src/agents/reporter/tests/inert.rs"]
 mod inert;
@@ -19,7 +20,7 @@ mod inert;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 10] = [
+pub(crate) const TARGETS: [Target; 11] = [
     ("lines", logs::lines),
     ("headers", logs::headers),
     ("miner", logs::miner),
@@ -30,4 +31,5 @@ pub(crate) const TARGETS: [Target; 10] = [
     ("redaction", redaction::redaction),
     ("incidents", files::incidents),
     ("report", report::report),
+    ("scripts", scripts::scripts),
 ];

@@ -110,6 +110,7 @@ pub(crate) fn diagnosis(case: &Case) -> Diagnosis {
         hypotheses: [hypothesis].into_iter().collect(),
         steps: vec![],
         changes: Vec::new(),
+        history: None,
         limits: vec![],
     }
 }
@@ -146,6 +147,7 @@ pub(crate) fn risk(rehearsal: &Rehearsal) -> RiskAssessment {
         categories: Default::default(),
         actions: vec![],
         blast_radius: vec![],
+        rehearsed: None,
     }
 }
 

@@ -10,18 +10,34 @@ use chaos_core::{
 use chaos_scripts::{ArgInfo, ArgKind, SCENARIOS, ScriptInfo};
 
 use super::target;
-use crate::{cli::RunArgs, config::Seconds, exit::Failure, output};
+use crate::{config::Seconds, exit::Failure, output};
 
 /// The argument that has a flag of its own.
 const DURATION: &str = "duration";
 
+/// A fault as somebody asks for it.
+pub(crate) struct Wanted<'a> {
+    /// The scenario's name.
+    pub(crate) scenario: &'a str,
+    /// Its arguments, as `KEY=VALUE`.
+    pub(crate) set: &'a [String],
+    /// How long it lasts.
+    pub(crate) duration: Option<Seconds>,
+    /// When the target reverts by itself.
+    pub(crate) max_runtime: Option<Seconds>,
+    /// Seconds for which the target is watched then.
+    pub(crate) observe_s: u32,
+    /// Whether the target need not be marked as fair game.
+    pub(crate) allow_unmarked: bool,
+}
+
 /// A fault that is to be injected.
-pub(super) struct Chaos {
+pub(crate) struct Chaos {
     info: &'static ScriptInfo,
     set: Vec<Set>,
     duration_s: u32,
     /// When the target reverts by itself.
-    pub(super) max_runtime_s: u32,
+    pub(crate) max_runtime_s: u32,
     /// Whether the target need not be marked as fair game.
     allow_unmarked: bool,
 }
@@ -44,12 +60,12 @@ impl Set {
 }
 
 impl Chaos {
-    /// Takes what was typed; `None` when no scenario was.
+    /// Takes what somebody asks for.
     ///
     /// # Errors
     /// `Usage` when there is no such scenario or argument, or a value can't be.
-    pub(super) fn from_args(args: &RunArgs, observe_s: u32) -> Result<Option<Self>, Failure> {
-        let Some(name) = &args.scenario else { return Ok(None) };
+    pub(crate) fn new(args: &Wanted<'_>) -> Result<Self, Failure> {
+        let (name, observe_s) = (args.scenario, args.observe_s);
         let info = SCENARIOS.iter().find(|s| s.name == name).ok_or_else(|| {
             let known: Vec<_> = SCENARIOS.iter().map(|s| s.name).collect();
             Failure::usage(format!("unknown scenario {name:?}; known: {}", known.join(", ")))
@@ -75,11 +91,11 @@ impl Chaos {
                  when the target reverts by itself"
             )));
         }
-        Ok(Some(Self { info, set, duration_s, max_runtime_s, allow_unmarked: args.allow_unmarked }))
+        Ok(Self { info, set, duration_s, max_runtime_s, allow_unmarked: args.allow_unmarked })
     }
 
     /// The scenario for the pipeline.
-    pub(super) fn scenario(&self) -> ScriptScenario {
+    pub(crate) fn scenario(&self) -> ScriptScenario {
         let mut args = Vec::new();
         for set in &self.set {
             args.extend([option(set.arg.name), set.shown().to_owned()]);
@@ -97,7 +113,7 @@ impl Chaos {
     ///
     /// # Errors
     /// `Usage` when a person says no, or nobody is there to ask.
-    pub(super) fn confirm(&self, on: &TargetInfo, baseline_s: u32, yes: bool) -> Result<(), Failure> {
+    pub(crate) fn confirm(&self, on: &TargetInfo, baseline_s: u32, yes: bool) -> Result<(), Failure> {
         let set: String = self.set.iter().map(|set| format!(", {}={}", set.arg.name, set.shown())).collect();
         let Self { info, duration_s, max_runtime_s, .. } = self;
         for line in [
@@ -116,13 +132,13 @@ impl Chaos {
     ///
     /// # Errors
     /// Why it can't: it is there already, the target is not fair game, an argument does not fit this target.
-    pub(super) async fn check(&self, target: Arc<dyn Transport>) -> Result<(), Failure> {
+    pub(crate) async fn check(&self, target: Arc<dyn Transport>) -> Result<(), Failure> {
         Ok(self.scenario().check(target).await?)
     }
 }
 
 /// The scripts, for the target.
-pub(super) fn files() -> Vec<ScriptFile> {
+pub(crate) fn files() -> Vec<ScriptFile> {
     chaos_scripts::FILES.iter().map(|f| ScriptFile { name: f.name, text: f.text }).collect()
 }
 
@@ -156,7 +172,7 @@ fn set(info: &'static ScriptInfo, text: &str) -> Result<Set, Failure> {
 }
 
 /// What an argument takes, for a person.
-pub(super) fn wanted(kind: ArgKind) -> String {
+pub(crate) fn wanted(kind: ArgKind) -> String {
     match kind {
         ArgKind::Number { unit, min, max } => format!("a whole number of {unit} from {min} to {max}"),
         ArgKind::Name { of, max_len } => {

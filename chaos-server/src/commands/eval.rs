@@ -3,7 +3,7 @@
 use chaos_core::{
     catalogue::Catalogue,
     chart::visible,
-    evaluation::{Evaluation, Judged, Share, judge, labelled},
+    evaluation::{Evaluation, Judged, LABEL, Label, Share, judge, labelled},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ const WIDE: usize = 60;
 
 pub(super) async fn eval(args: &EvalArgs) -> Result<Exit, Failure> {
     let catalogue = Catalogue::load(&args.catalogues)?;
-    let mut judged = Vec::new();
+    let (mut judged, mut not_judged) = (Vec::new(), Vec::new());
     for dir in &args.dirs {
         let found = labelled(dir)?;
         if found.is_empty() {
@@ -26,10 +26,18 @@ pub(super) async fn eval(args: &EvalArgs) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::NotFound, text));
         }
         for incident in found {
-            judged.push(judge(&incident, &catalogue).await?);
+            // A label that is wrong is a mistake to mend; a recording that is damaged is one fewer.
+            Label::read(&incident.join(LABEL))?;
+            match judge(&incident, &catalogue).await {
+                Ok(one) => judged.push(one),
+                Err(e) => not_judged.push((incident.display().to_string(), e.to_string())),
+            }
         }
     }
-    let evaluation = Evaluation::new(judged);
+    if let (true, Some((incident, why))) = (judged.is_empty(), not_judged.first()) {
+        return Err(Failure::new(Exit::NotFound, format!("no incident could be judged; {incident}: {why}")));
+    }
+    let evaluation = Evaluation { not_judged, ..Evaluation::new(judged) };
     match args.json {
         true => output::print_json(&evaluation)?,
         false => output::print(&shown(&evaluation))?,
@@ -64,6 +72,9 @@ fn shown(evaluation: &Evaluation) -> String {
         );
         text.push_str(row.trim_end());
         text.push('\n');
+    }
+    for (incident, why) in &evaluation.not_judged {
+        text.push_str(&format!("? {}: not judged: {}\n", visible(incident), visible(why)));
     }
     let share = |s: Share| match s.value() {
         Some(value) => format!("{:>5.1} %  ({} of {})", 100.0 * value, s.n, s.of),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chaos_core::{
     chart::visible,
-    model::{Confidence, Diagnosis, Incident, InvestigationStep},
+    model::{Confidence, Confirmation, Diagnosis, Incident, InvestigationStep, Recurrence},
 };
 use serde_json::json;
 
@@ -31,21 +31,23 @@ pub(super) async fn explain(root: &Path, id: &str, as_json: bool) -> Result<Exit
         let why = incident.reason.as_deref().unwrap_or("it ended before there was one");
         return Err(Failure::new(Exit::NotFound, format!("{} has no diagnosis: {why}", incident.id)));
     };
+    let confirmed = dir.confirmation(&id).map_err(|e| Failure::storage(&e))?;
     if as_json {
         let settled = settled(diagnosis).map(|(n, _)| n);
         output::print_json(&json!({
             "id": incident.id, "verdict": diagnosis.verdict.id(), "title": diagnosis.title,
-            "confidence": diagnosis.confidence, "steps": diagnosis.steps, "settled_by_step": settled,
-            "changes": diagnosis.changes, "limits": diagnosis.limits,
+            "confidence": diagnosis.confidence, "confirmed": confirmed, "steps": diagnosis.steps, "settled_by_step": settled,
+            "changes": diagnosis.changes, "history": diagnosis.history, "limits": diagnosis.limits,
         }))?;
     } else {
-        output::print(&told(&incident, diagnosis))?;
+        output::print(&told(&incident, diagnosis, confirmed.as_ref()))?;
     }
     Ok(Exit::Ok)
 }
 
-fn told(incident: &Incident, d: &Diagnosis) -> String {
+fn told(incident: &Incident, d: &Diagnosis, confirmed: Option<&Confirmation>) -> String {
     let mut text = format!("{}: {} ({})\n", incident.id, visible(&d.title), d.confidence);
+    text.push_str(&confirmed.map_or(String::new(), |c| super::confirm::told(c, d) + "\n"));
     let mut part = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             text.push_str(&format!("\n{title}\n"));
@@ -68,6 +70,7 @@ fn told(incident: &Incident, d: &Diagnosis) -> String {
         format!("{}  {:<8} {}{about}", c.at.time_of_day(), visible(&c.kind), cut(&c.what))
     };
     part("What was changed before", d.changes.iter().map(change).collect());
+    part("Seen before on this target", d.history.iter().flat_map(seen_before).collect());
     let others = d.hypotheses.iter().map(|(_, h)| h).filter(|h| h.verdict != d.verdict && h.posterior.get() >= 0.005);
     let other = |h: &chaos_core::model::Hypothesis| {
         let against: Vec<String> = h.against.iter().take(2).map(|a| cut(a)).collect();
@@ -77,6 +80,24 @@ fn told(incident: &Incident, d: &Diagnosis) -> String {
     part("What else it could be", others.take(MOST).map(other).collect());
     part("What could not be seen or asked", d.limits.iter().map(|l| cut(l)).collect());
     text
+}
+
+/// Earlier incidents with the same cause, and how far those that were confirmed moved the belief.
+fn seen_before(h: &Recurrence) -> Vec<String> {
+    let same = h.same.iter().map(|p| {
+        let outcome = if p.confirmed.is_some() { "confirmed" } else { "named" };
+        let began = p.began.to_string().replace('T', " ");
+        let culprit = p.culprit.as_deref().map_or(String::new(), |c| format!("  {}", cut(c)));
+        format!("{}  {}  {outcome}{culprit}", p.id, began.get(..16).unwrap_or(&began))
+    });
+    let moved = h.prior.map(|(without, with)| {
+        let (without, with) = (100.0 * without, 100.0 * with);
+        format!(
+            "confirmed: {}; so this was {with:.1} % likely from the start, not {without:.1} %",
+            visible(&h.counts())
+        )
+    });
+    same.chain(moved).collect()
 }
 
 fn step(step: &InvestigationStep) -> String {

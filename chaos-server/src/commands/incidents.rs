@@ -4,10 +4,11 @@ use std::{fs, path::Path, time::Duration};
 
 use chaos_core::{
     agents,
-    artifact::{ArtifactName, ArtifactSink as _},
+    artifact::ArtifactSink as _,
+    audit,
     chart::visible,
     error::Error,
-    model::{Incident, IncidentId, Recovery, SCHEMA_VERSION, Status},
+    model::{Confirmation, Incident, IncidentId, Recovery, SCHEMA_VERSION, Status},
     sinks::{Dir, Summary},
 };
 use serde_json::json;
@@ -48,7 +49,11 @@ fn table(all: &[Summary]) -> String {
     for s in all {
         let began = s.began.to_string().replace('T', " ");
         let cause = match (&s.cause, s.confidence) {
-            (Some(cause), Some(p)) => format!("{} ({})", cut(cause), chaos_core::model::Confidence::new(p)),
+            (Some(cause), Some(p)) => {
+                let sure = chaos_core::model::Confidence::new(p);
+                let found = s.confirmed.as_ref().map_or(String::new(), |v| format!("; was: {}", visible(v.id())));
+                format!("{} ({sure}{found})", cut(cause))
+            }
             _ => "-".to_owned(),
         };
         let (id, status, target) = (s.id.as_str(), s.status.as_str(), cut(&s.target.name));
@@ -64,6 +69,7 @@ pub(super) async fn show(root: &Path, id: &str, as_json: bool) -> Result<Exit, F
     let (dir, id) = find(root, id).await?;
     mark_interrupted(&dir)?;
     let incident = read(&dir, &id)?;
+    let confirmed = dir.confirmation(&id).map_err(|e| Failure::storage(&e))?;
     let files: Vec<String> = dir.list(&id).await?.iter().map(|n| n.as_str().to_owned()).collect();
     if as_json {
         output::print_json(&json!({
@@ -82,19 +88,23 @@ pub(super) async fn show(root: &Path, id: &str, as_json: bool) -> Result<Exit, F
             "findings": incident.findings.iter().map(|(_, f)| json!({
                 "agent": f.agent, "summary": f.summary, "score": f.score, "entity": f.entity, "onset": f.onset,
             })).collect::<Vec<_>>(),
+            "confirmed": confirmed,
             "injection": incident.injection,
             "errors": incident.errors,
             "path": dir.path(&id),
             "files": files,
         }))?;
     } else {
-        output::print(&shown(&incident, &dir.path(&id), &files))?;
+        output::print(&shown(&incident, confirmed.as_ref(), &dir.path(&id), &files))?;
     }
     Ok(Exit::Ok)
 }
 
-fn shown(incident: &Incident, path: &Path, files: &[String]) -> String {
+fn shown(incident: &Incident, confirmed: Option<&Confirmation>, path: &Path, files: &[String]) -> String {
     let mut text = agents::terminal_summary(incident);
+    if let (Some(c), Some(d)) = (confirmed, &incident.diagnosis) {
+        text.push_str(&format!("  {:<10} {}\n", "Outcome", super::confirm::told(c, d)));
+    }
     let took = incident.span.end.since(incident.span.start).as_secs();
     text.push_str(&format!("  {:<10} {} to {} ({took} s)\n", "Time", incident.span.start, incident.span.end));
     let mut findings: Vec<_> = incident.findings.iter().map(|(_, f)| f).collect();
@@ -115,21 +125,25 @@ fn shown(incident: &Incident, path: &Path, files: &[String]) -> String {
     text
 }
 
-pub(super) async fn report(root: &Path, id: &str, path_only: bool) -> Result<Exit, Failure> {
+pub(super) async fn verify(root: &Path, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let (dir, id) = find(root, id).await?;
-    let name = ArtifactName::new("report.md")?;
-    let path = dir.path(&id).join(name.as_str());
-    if !path.exists() {
-        let why = if dir.is_running(&id) { "it is still running" } else { "it ended before there was one" };
-        return Err(Failure::new(Exit::NotFound, format!("{id} has no report: {why}")));
+    mark_interrupted(&dir)?;
+    if dir.is_running(&id) {
+        return Err(Failure::new(Exit::Conflict, format!("{id} is still running: it is being written")));
     }
-    if path_only {
-        output::print(&format!("{}\n", path.display()))?;
+    let audit = audit::verify(&dir.path(&id), &id)?;
+    if as_json {
+        output::print_json(&audit)?;
     } else {
-        let bytes = dir.read(&id, &name).await.map_err(|e| Failure::storage(&e))?;
-        output::print(&String::from_utf8_lossy(&bytes))?;
+        let mut text =
+            format!("{id}: {} events follow from each other, {} files are as written\n", audit.events, audit.files);
+        text.push_str(&format!("  {:<10} {}\n", "Head", audit.head_sha256));
+        for (label, said) in [("Changed", &audit.broken), ("Unknown", &audit.unknown)] {
+            said.iter().for_each(|line| text.push_str(&format!("  {label:<10} {}\n", visible(line))));
+        }
+        output::print(&text)?;
     }
-    Ok(Exit::Ok)
+    Ok(if audit.broken.is_empty() { Exit::Ok } else { Exit::Altered })
 }
 
 pub(super) async fn stop(root: &Path, id: &str, wait: bool) -> Result<Exit, Failure> {
@@ -156,7 +170,7 @@ pub(super) async fn stop(root: &Path, id: &str, wait: bool) -> Result<Exit, Fail
 }
 
 /// Reads `incident.json`.
-pub(super) fn read(dir: &Dir, id: &IncidentId) -> Result<Incident, Failure> {
+pub(crate) fn read(dir: &Dir, id: &IncidentId) -> Result<Incident, Failure> {
     #[derive(serde::Deserialize)]
     struct Head {
         schema_version: u32,

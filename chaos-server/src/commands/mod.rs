@@ -1,16 +1,23 @@
 //! The commands, one file a group. Here is what they share: which command runs, and where incidents are.
 
 mod analyze;
-mod chaos;
+mod apply;
+mod assess;
+pub(crate) mod chaos;
+mod confirm;
 mod eval;
 mod explain;
 mod follow;
 mod incidents;
+pub(crate) mod plugins;
+mod rehearse;
 mod replay;
-mod run;
+mod report;
+pub(crate) mod run;
 mod scenarios;
 mod scripts;
-mod target;
+mod serve;
+pub(crate) mod target;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -28,6 +35,8 @@ use crate::{
     exit::{Exit, Failure},
     output,
 };
+
+pub(crate) use incidents::read as read_incident;
 
 /// How long what was given up may hold the process up at the end.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -52,17 +61,25 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let root = cli.incidents.or_else(|| config.incidents.clone()).unwrap_or_else(|| PathBuf::from("incidents"));
     match cli.command {
         Command::Run(args) => run::run(*args, config, root).await,
-        Command::Replay(args) => replay::replay(args, &root).await,
+        Command::Replay(args) => replay::replay(args, &config, &root).await,
         Command::List(args) => incidents::list(&root, args.json),
         Command::Show(args) => incidents::show(&root, &args.id, args.json.json).await,
         Command::Explain(args) => explain::explain(&root, &args.id, args.json.json).await,
-        Command::Report(args) => incidents::report(&root, &args.id, args.path).await,
+        Command::Confirm(args) => confirm::confirm(&root, &args).await,
+        Command::Approve(args) => apply::approve(&root, &args, &config).await,
+        Command::Apply(args) => apply::apply(&root, &args, &config).await,
+        Command::Verify(args) => incidents::verify(&root, &args.id, args.json.json).await,
+        Command::Report(args) => report::report(&root, &args).await,
         Command::Stop(args) => incidents::stop(&root, &args.id, !args.no_wait).await,
         Command::Scenarios(args) => scenarios::list(args.json),
         Command::Cleanup(args) => scenarios::cleanup(&args, &config).await,
         Command::Scripts(what) => scripts::scripts(what, &config).await,
         Command::Analyze(what) => analyze::analyze(&what),
+        Command::Assess(args) => assess::assess(&args),
+        Command::Rehearse(args) => rehearse::rehearse(&args, &config).await,
+        Command::Plugins(what) => plugins::plugins(what, &config, &root).await,
         Command::Eval(args) => eval::eval(&args).await,
+        Command::Serve(args) => serve::serve(args, config, root).await,
     }
 }
 

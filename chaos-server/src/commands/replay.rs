@@ -12,19 +12,22 @@ use chaos_core::{
     sinks::Dir,
 };
 
-use super::{follow::Follow, run::conclude};
+use super::{follow::Follow, plugins, run::conclude};
 use crate::{
     cli::ReplayArgs,
+    config::Config,
     exit::{Exit, Failure},
     progress::Display,
     signals::Signals,
 };
 
-pub(super) async fn replay(args: ReplayArgs, root: &Path) -> Result<Exit, Failure> {
+pub(super) async fn replay(args: ReplayArgs, config: &Config, root: &Path) -> Result<Exit, Failure> {
     let recorded = recorded(&args.incident, root);
+    // Those that are named, and not those of the configuration, which may have had others when it was recorded.
+    let plugins = plugins::load(&args.plugins, config, false)?;
     // Read whole before anything is written.
     let dir = Arc::new(Dir::open(&args.out).map_err(|e| Failure::storage(&e))?);
-    let pipeline = Pipeline::replay(&recorded, dir.clone())?;
+    let pipeline = Pipeline::replay(&recorded, dir.clone())?.map_agents(|agents| plugins.register(agents));
     let id = pipeline.recorded_id().cloned().expect("a replay has an id");
     spare_recordings(&recorded, &dir.path(&id))?;
     dir.replace(&id)?;
@@ -38,7 +41,7 @@ pub(super) async fn replay(args: ReplayArgs, root: &Path) -> Result<Exit, Failur
 }
 
 /// A directory, or an id among the incidents.
-fn recorded(given: &Path, root: &Path) -> PathBuf {
+pub(super) fn recorded(given: &Path, root: &Path) -> PathBuf {
     let id = given.to_str().and_then(|text| IncidentId::parse(text).ok());
     match id {
         Some(id) if !given.exists() => root.join(id.as_str()),

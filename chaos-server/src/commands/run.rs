@@ -3,36 +3,47 @@
 use std::{path::PathBuf, sync::Arc};
 
 use chaos_core::{
+    agents::TesterAgent,
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind},
     model::RunOptions,
-    pipeline::Pipeline,
+    pipeline::{Agents, Pipeline},
     sinks::Dir,
     transport::Transport,
     transports::Files,
 };
 
 use super::{
-    chaos::Chaos,
+    chaos::{Chaos, Wanted},
     follow::{Ended, Follow},
-    mark_interrupted, target,
+    mark_interrupted, plugins, target,
 };
 use crate::{
     cli::RunArgs,
     config::{Config, Endpoint, Seconds},
     exit::{Exit, Failure},
+    notify::{self, Patience},
     output,
     progress::Display,
     signals::Signals,
 };
 
 /// What is watched before a fault, and after.
-const BASELINE: Seconds = Seconds(20);
-const OBSERVE: Seconds = Seconds(30);
+pub(crate) const BASELINE: Seconds = Seconds(20);
+pub(crate) const OBSERVE: Seconds = Seconds(30);
 
 pub(super) async fn run(args: RunArgs, config: Config, root: PathBuf) -> Result<Exit, Failure> {
     let options = options(&args, &config)?;
-    let chaos = Chaos::from_args(&args, options.observe_s)?;
+    let wanted = |scenario| Wanted {
+        scenario,
+        set: &args.set,
+        duration: args.duration,
+        max_runtime: args.max_runtime,
+        observe_s: options.observe_s,
+        allow_unmarked: args.allow_unmarked,
+    };
+    let chaos = args.scenario.as_deref().map(|name| Chaos::new(&wanted(name))).transpose()?;
+    let plugins = plugins::load(&args.plugins, &config, true)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let target: Arc<dyn Transport> = match args.offline.as_slice() {
         [] => target::open(&args.target, &config, clock.clone()).await?,
@@ -47,12 +58,18 @@ pub(super) async fn run(args: RunArgs, config: Config, root: PathBuf) -> Result<
     let signals =
         Signals::catch().map_err(|e| Error::new(ErrorKind::Internal, "cannot listen for signals").because(e))?;
     let display = Display::new(args.json, &options);
-    let mut pipeline = Pipeline::new(target, clock, dir.clone(), options);
+    let history = dir.history(&target.target()).map_err(|e| Failure::storage(&e))?;
+    let mut agents = Agents::builtin(&options);
+    if args.no_rehearse || config.rehearse == Some(false) {
+        agents = agents.tester("TesterAgent", TesterAgent::without_sandbox());
+    }
+    let agents = plugins.register(agents);
+    let mut pipeline = Pipeline::new(target, clock, dir.clone(), options).with_agents(agents).with_history(history);
     if let Some(chaos) = &chaos {
         pipeline = pipeline.with_scenario(Arc::new(chaos.scenario()));
     }
-    if let Some(webhook) = config.slack_webhook {
-        pipeline = pipeline.with_notifier("Slack", Arc::new(webhook));
+    for (name, notifier) in notify::configured(&config, Patience::SHORT) {
+        pipeline = pipeline.with_notifier(name, notifier);
     }
     let run = pipeline.start().await.map_err(|e| Failure::storage(&e))?;
     let max_runtime_s = chaos.map(|c| c.max_runtime_s);

@@ -30,13 +30,26 @@ pub(super) async fn open(args: &Target, config: &Config, clock: Arc<dyn Clock>) 
         "local" => Ok(Arc::new(Local::new(clock))),
         name => {
             let destination: Destination = name.parse()?;
-            let route = Route::find_with(&destination, &options(args, config)).await?;
-            Ok(Arc::new(Ssh::connect(route, secrets(), clock).await?))
+            connect(&destination, &options(args, config), secrets(true), clock).await
         }
     }
 }
 
-fn options(args: &Target, config: &Config) -> Options {
+/// Opens a target over SSH.
+///
+/// # Errors
+/// Why it can't be reached.
+pub(crate) async fn connect(
+    destination: &Destination,
+    options: &Options,
+    secrets: Secrets,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Transport>, Failure> {
+    let route = Route::find_with(destination, options).await?;
+    Ok(Arc::new(Ssh::connect(route, secrets, clock).await?))
+}
+
+pub(crate) fn options(args: &Target, config: &Config) -> Options {
     let file = args.ssh_config.as_ref().or(config.ssh.config.as_ref());
     let pinned = if args.host_keys.is_empty() { &config.ssh.host_keys } else { &args.host_keys };
     let accepts_new = args.accept_new_host_key || config.ssh.accept_new_host_keys;
@@ -50,15 +63,15 @@ fn options(args: &Target, config: &Config) -> Options {
 }
 
 /// The shell expands `~` on a command line, but nobody does in a file.
-fn in_home(file: &Path) -> PathBuf {
+pub(crate) fn in_home(file: &Path) -> PathBuf {
     match (file.strip_prefix("~"), env::var_os("HOME")) {
         (Ok(rest), Some(home)) => Path::new(&home).join(rest),
         _ => file.to_owned(),
     }
 }
 
-/// From the environment, else from the terminal.
-fn secrets() -> Secrets {
+/// From the environment, else, where somebody may be asked, from the terminal.
+pub(crate) fn secrets(may_ask: bool) -> Secrets {
     let given = |name: &str| env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::new);
     let ask = move |question: &Question| {
         let prompt = match question {
@@ -71,7 +84,7 @@ fn secrets() -> Secrets {
             Question::Password { login } => format!("Password for {}: ", visible(login)),
             _ => return None,
         };
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !may_ask || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
         match rpassword::prompt_password(prompt) {
@@ -86,7 +99,7 @@ fn secrets() -> Secrets {
 }
 
 /// What a person calls the target.
-pub(super) fn described(target: &TargetInfo) -> String {
+pub(crate) fn described(target: &TargetInfo) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match (target.kind.as_str(), host.trim()) {
         ("local", "") => "this machine".to_owned(),

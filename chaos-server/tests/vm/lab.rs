@@ -3,16 +3,16 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::{Vm, keep};
+use crate::{Vm, input, keep};
 
 /// What the files of all areas use.
 const COMMON: &str = include_str!("lab/common.sh");
@@ -39,16 +39,10 @@ pub(crate) struct Lab {
 impl Lab {
     fn call(&self, vm: &Vm, step: &str) {
         let began = Instant::now();
-        let mut ssh = Command::new("ssh");
-        ssh.arg("-F").arg(&vm.ssh_config).args(["-o", "ConnectTimeout=40", &vm.name, "bash -s"]);
-        let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Each case finds a journal without the ones before it, as on a host where nothing else has happened.
         let clean = if step == "prepare" { "journalctl -q --rotate; journalctl -q --vacuum-size=1K" } else { "" };
         let text = format!("{clean}\n{COMMON}\n{}\n{}_{step} {}\n", self.area, self.case, self.level);
-        ssh.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let said = ssh.wait_with_output().unwrap();
-        let shown = String::from_utf8_lossy(&said.stderr);
-        assert!(said.status.success(), "{} {step}: {} {shown}", self.case, said.status);
+        input(vm, &text);
         eprintln!("{} {step}: {:.0} s", self.case, began.elapsed().as_secs_f64());
     }
 
@@ -59,15 +53,23 @@ impl Lab {
         if !others.is_empty() {
             text.push_str(&format!("also = {others:?}\n"));
         }
-        if let Some((key, value)) = self.culprit.first() {
-            text.push_str(&format!("[culprit]\n{key} = {value:?}\n"));
+        for (key, value) in self.culprit {
+            text.push_str(&format!("[[culprit]]\n{key} = {value:?}\n"));
         }
         text
     }
 }
 
 /// Puts a case on the machine and takes it away again, whatever happens between.
-struct Placed<'a>(&'a Vm, &'a Lab);
+pub(crate) struct Placed<'a>(&'a Vm, &'a Lab);
+
+impl<'a> Placed<'a> {
+    pub(crate) fn new(vm: &'a Vm, lab: &'a Lab) -> Self {
+        let placed = Self(vm, lab);
+        lab.call(vm, "prepare");
+        placed
+    }
+}
 
 impl Drop for Placed<'_> {
     fn drop(&mut self) {
@@ -78,11 +80,15 @@ impl Drop for Placed<'_> {
 pub(crate) fn is_told(lab: &Lab) {
     let vm = Vm::new();
     let incident = {
-        let _placed = Placed(&vm, lab);
-        lab.call(&vm, "prepare");
+        let _placed = Placed::new(&vm, lab);
         sleep(Duration::from_secs(4));
         watched(&vm, lab)
     };
+    is_right(lab, &incident);
+}
+
+/// The diagnosis names one of the faults that may be named, and its culprit; of a healthy host that it is.
+pub(crate) fn is_right(lab: &Lab, incident: &Value) {
     let diagnosis = &incident["diagnosis"];
     let steps = format!("{:#}\n{:#}", diagnosis["steps"], diagnosis["limits"]);
     if lab.faults.is_empty() {
@@ -101,7 +107,7 @@ pub(crate) fn is_told(lab: &Lab) {
 }
 
 /// Looks at the machine; the case begins when the baseline has been taken.
-fn watched(vm: &Vm, lab: &Lab) -> Value {
+pub(crate) fn watched(vm: &Vm, lab: &Lab) -> Value {
     let began = Instant::now();
     let args = ["run", "--baseline", "25", "--observe", "40", "--json"];
     let mut child = vm.command(&args).stderr(Stdio::inherit()).spawn().unwrap();
@@ -193,12 +199,64 @@ mod hard {
         dns_failure: NETWORK "hard" ["dns_failure"], [];
         wrong_hosts_entry: NETWORK "hard" ["wrong_hosts_entry"], [];
         interface_down: NETWORK "hard" ["interface_down"], [("interface", "eth1")];
-        ephemeral_ports: NETWORK "hard" ["ephemeral_ports"], [("command", "python3")];
+        ephemeral_ports: NETWORK "hard" ["ephemeral_ports"], [("command", "python3"), ("unit", "price-poller.service")];
         listen_queue_overflow: NETWORK "hard" ["listen_queue_overflow", "service_hang", "process_frozen"], [];
         bandwidth_saturated: NETWORK "hard" ["bandwidth_saturated"], [("interface", "eth1")];
         conntrack_full: NETWORK "hard" ["conntrack_full"], [];
         route_missing: NETWORK "hard" ["route_missing"], [];
         mtu_mismatch: NETWORK "hard" ["mtu_mismatch"], [];
+    }
+}
+
+mod mild {
+    use super::*;
+
+    cases! {
+        cgroup_oom: RESOURCES "mild" ["cgroup_oom"], [("unit", "report-worker.service")];
+        fd_exhaustion: RESOURCES "mild" ["fd_exhaustion"], [("unit", "price-import.service"), ("command", "python3")];
+        task_limit: RESOURCES "mild" ["task_limit"], [("unit", "feed-fetcher.service")];
+        zombies: RESOURCES "mild" ["zombies"], [("command", "perl")];
+        process_frozen: RESOURCES "mild" ["process_frozen"], [("command", "nginx")];
+        process_frozen_app: RESOURCES "mild" ["process_frozen"], [("command", "python3")];
+        cpu_quota_throttling: RESOURCES "mild" ["cpu_quota_throttling"], [("unit", "quote-engine.service")];
+        host_out_of_memory: RESOURCES "mild" ["host_out_of_memory"], [("unit", "price-cache.service"), ("command", "python3")];
+        swap_thrash: RESOURCES "mild" ["swap_thrash"], [("unit", "search-index.service"), ("command", "python3")];
+        limits_too_low: RESOURCES "mild" ["limits_too_low"], [("unit", "catalog-indexer.service")];
+        cpu_saturation: RESOURCES "mild" ["cpu_saturation"], [("unit", "thumbnailer.service")];
+        disk_deleted_open: STORAGE "mild" ["disk_deleted_open"], [("unit", "audit-shipper.service"), ("command", "python3")];
+        runaway_log: STORAGE "mild" ["runaway_log"], [("path", "/var/log/billing-sync/sync.log")];
+        runaway_log_journal: STORAGE "mild" ["log_flood", "runaway_log"], [("unit", "device-gateway.service")];
+        disk_inodes: STORAGE "mild" ["disk_inodes"], [("path", "/srv/data/sessions"), ("mountpoint", "/srv/data")];
+        filesystem_read_only: STORAGE "mild" ["filesystem_read_only", "disk_errors"], [("mountpoint", "/srv/archive"), ("device", "dm-0")];
+        disk_errors: STORAGE "mild" ["disk_errors"], [("device", "dm-0")];
+        disk_io_saturation: STORAGE "mild" ["disk_io_saturation"], [("command", "dd"), ("device", "dm-0")];
+        cron_storm: STORAGE "mild" ["cron_storm"], [("command", "region-report"), ("unit", "cron.service")];
+        db_lock_pileup: STORAGE "mild" ["db_lock_pileup"], [("command", "postgres")];
+        db_auth_refused: STORAGE "mild" ["db_auth_refused"], [("unit", "billing-sync.service"), ("path", "/etc/postgresql/15/main/pg_hba.conf")];
+        backup_at_peak: STORAGE "mild" ["backup_at_peak"], [("unit", "nightly-backup.service"), ("command", "tar"), ("command", "gzip")];
+        db_disk_bound: STORAGE "mild" ["db_disk_bound"], [];
+        crash_loop: SERVICES "mild" ["crash_loop"], [("unit", "inventory.service")];
+        service_killed: SERVICES "mild" ["service_killed"], [("unit", "nginx.service")];
+        permission_missing: SERVICES "mild" ["permission_missing"], [("unit", "invoices.service"), ("path", "/var/spool/invoices")];
+        config_invalid: SERVICES "mild" ["config_invalid"], [("unit", "invoices.service")];
+        dependency_missing: SERVICES "mild" ["dependency_missing"], [("unit", "inventory.service")];
+        port_taken: SERVICES "mild" ["port_taken"], [("port", "8081"), ("command", "perl")];
+        dependency_down: SERVICES "mild" ["dependency_down"], [];
+        service_hang: SERVICES "mild" ["service_hang"], [("unit", "inventory.service"), ("command", "python3")];
+        clock_jump: SERVICES "mild" ["clock_jump"], [];
+        certificate_expired: SERVICES "mild" ["certificate_expired"], [];
+        certificate_mismatch: SERVICES "mild" ["certificate_mismatch"], [];
+        packet_loss: NETWORK "mild" ["packet_loss"], [("interface", "eth1")];
+        firewall_drop: NETWORK "mild" ["firewall_drop"], [];
+        dns_failure: NETWORK "mild" ["dns_failure"], [];
+        wrong_hosts_entry: NETWORK "mild" ["wrong_hosts_entry"], [];
+        interface_down: NETWORK "mild" ["interface_down"], [("interface", "eth1")];
+        ephemeral_ports: NETWORK "mild" ["ephemeral_ports"], [("command", "python3"), ("unit", "price-poller.service")];
+        listen_queue_overflow: NETWORK "mild" ["listen_queue_overflow", "service_hang", "process_frozen"], [];
+        bandwidth_saturated: NETWORK "mild" ["bandwidth_saturated"], [("interface", "eth1")];
+        conntrack_full: NETWORK "mild" ["conntrack_full"], [];
+        route_missing: NETWORK "mild" ["route_missing"], [];
+        mtu_mismatch: NETWORK "mild" ["mtu_mismatch"], [];
     }
 }
 
@@ -212,5 +270,15 @@ mod healthy {
         clean_deploy: HEALTHY "hard" [], [];
         backup: HEALTHY "hard" [], [];
         failed_logins: HEALTHY "hard" [], [];
+    }
+}
+
+mod healthy_mild {
+    use super::*;
+
+    cases! {
+        load_peak: HEALTHY "mild" [], [];
+        clean_deploy: HEALTHY "mild" [], [];
+        backup: HEALTHY "mild" [], [];
     }
 }

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
 
 mod lab;
+mod rehearsal;
+mod stories;
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -23,6 +25,17 @@ fn keep(incident: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     assert!(Command::new("cp").arg("-r").arg(incident).arg(to).status().unwrap().success());
+}
+
+/// Runs a script for bash on the machine, by another way than ours, and gives what it prints.
+fn input(vm: &Vm, script: &str) -> String {
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(&vm.ssh_config).args(["-o", "ConnectTimeout=40", &vm.name, "bash -s"]);
+    let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ssh.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let said = ssh.wait_with_output().unwrap();
+    assert!(said.status.success(), "{}: {}", said.status, String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).unwrap()
 }
 
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -54,6 +67,11 @@ impl Vm {
         command.current_dir(self.place.path()).env("HOME", self.place.path()).env_remove("SSH_AUTH_SOCK");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// A command that needs no target.
+    fn plain(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_chaos-handler")).args(args).current_dir(self.place.path()).output().unwrap()
     }
 
     fn run(&self, args: &[&str]) -> Output {

@@ -6,7 +6,7 @@
 # Diagnosis:  A client holds all connections of a database (94 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 a58eea4ca9796e5cac2fb540011de9fd4c2167abdab3a6f69565fece64a7a203
+# Plan hash:  sha256 2ab47f45981362acef9672d1b1114880f5b0371646a4d8d3b54352b326039ff4
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
@@ -26,6 +26,54 @@ within() {
     left=$((left - 1))
     sleep 1
   done
+}
+
+did=()
+failed=()
+
+# back_out: undoes what was done, the last first; nothing of it where a part can't be undone.
+back_out() {
+  local i n
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    if ! declare -F "rollback_$n" >/dev/null; then
+      say "action $n can't be undone, so nothing was; what can be, by hand:"
+      declare -f | sed -n '/^rollback_/,/^}/p' >&2
+      return
+    fi
+  done
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    "rollback_$n" || { say "undoing action $n failed: look at it by hand"; return; }
+    say "undone: action $n"
+  done
+}
+
+# step N go_on|back_out NEEDED...: does action N where all that it needs was done. An action's status is 1 when nothing
+# was changed and 2 when something may have been.
+step() {
+  local n=$1 then=$2 status=0 need
+  shift 2
+  for need; do
+    case " ${failed[*]-} " in
+      *" $need "*)
+        say "action $n is left out: it needs action $need, which failed"
+        failed+=("$n")
+        return
+        ;;
+    esac
+  done
+  "action_$n" || status=$?
+  if ((status == 0)); then
+    did+=("$n")
+    return
+  fi
+  say "action $n failed"
+  failed+=("$n")
+  if [[ $then == go_on ]]; then return; fi
+  if ((status == 2)); then did+=("$n"); fi
+  back_out
+  exit "$status"
 }
 
 # prints TEXT COMMAND...: it prints exactly this, white space at both ends aside.
@@ -73,7 +121,5 @@ action_1() {
   within 10 fails kill -0 954 || { say 'not reached: process 954 is gone'; return 2; }
 }
 
-if action_1; then :; else
-  status=$?
-  exit "$status"
-fi
+step 1 back_out
+((${#failed[@]} == 0))

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-004
 # Generated:  2026-11-24T02:33:47.558Z
-# Diagnosis:  A file system fills up (82 %)
+# Diagnosis:  A file system fills up (88 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 e4c5bebccc24af24ed32d97de5b3be61d81364aef042fee8da9dd2e941887bbf
+# Plan hash:  sha256 dc6a8a83e480dbbd35ba7b5abcbb66d9d14e91fd026afb5b04a7c9b256bd78af
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
@@ -26,6 +26,54 @@ within() {
     left=$((left - 1))
     sleep 1
   done
+}
+
+did=()
+failed=()
+
+# back_out: undoes what was done, the last first; nothing of it where a part can't be undone.
+back_out() {
+  local i n
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    if ! declare -F "rollback_$n" >/dev/null; then
+      say "action $n can't be undone, so nothing was; what can be, by hand:"
+      declare -f | sed -n '/^rollback_/,/^}/p' >&2
+      return
+    fi
+  done
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    "rollback_$n" || { say "undoing action $n failed: look at it by hand"; return; }
+    say "undone: action $n"
+  done
+}
+
+# step N go_on|back_out NEEDED...: does action N where all that it needs was done. An action's status is 1 when nothing
+# was changed and 2 when something may have been.
+step() {
+  local n=$1 then=$2 status=0 need
+  shift 2
+  for need; do
+    case " ${failed[*]-} " in
+      *" $need "*)
+        say "action $n is left out: it needs action $need, which failed"
+        failed+=("$n")
+        return
+        ;;
+    esac
+  done
+  "action_$n" || status=$?
+  if ((status == 0)); then
+    did+=("$n")
+    return
+  fi
+  say "action $n failed"
+  failed+=("$n")
+  if [[ $then == go_on ]]; then return; fi
+  if ((status == 2)); then did+=("$n"); fi
+  back_out
+  exit "$status"
 }
 
 # prints TEXT COMMAND...: it prints exactly this, white space at both ends aside.
@@ -49,7 +97,5 @@ action_1() {
   within 10 prints '' find /tmp/chaos_fill -maxdepth 1 -type f -size +64M -mmin -60 || { say 'not reached: no large recent file is left at /tmp/chaos_fill'; return 2; }
 }
 
-if action_1; then :; else
-  status=$?
-  exit "$status"
-fi
+step 1 back_out
+((${#failed[@]} == 0))

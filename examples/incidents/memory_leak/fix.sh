@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-003
 # Generated:  2026-11-24T02:32:29.061Z
-# Diagnosis:  A process takes more and more memory (87 %)
+# Diagnosis:  A process takes more and more memory (96 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 a619538429b79d589dc7fdd4ec8b74471bd780a7cf172e31ebcbecccfdd4217e
+# Plan hash:  sha256 ef786835ebddef242da0f40986fbc4d3927066b45aeedb470a286df424d0a632
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
@@ -26,6 +26,54 @@ within() {
     left=$((left - 1))
     sleep 1
   done
+}
+
+did=()
+failed=()
+
+# back_out: undoes what was done, the last first; nothing of it where a part can't be undone.
+back_out() {
+  local i n
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    if ! declare -F "rollback_$n" >/dev/null; then
+      say "action $n can't be undone, so nothing was; what can be, by hand:"
+      declare -f | sed -n '/^rollback_/,/^}/p' >&2
+      return
+    fi
+  done
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    "rollback_$n" || { say "undoing action $n failed: look at it by hand"; return; }
+    say "undone: action $n"
+  done
+}
+
+# step N go_on|back_out NEEDED...: does action N where all that it needs was done. An action's status is 1 when nothing
+# was changed and 2 when something may have been.
+step() {
+  local n=$1 then=$2 status=0 need
+  shift 2
+  for need; do
+    case " ${failed[*]-} " in
+      *" $need "*)
+        say "action $n is left out: it needs action $need, which failed"
+        failed+=("$n")
+        return
+        ;;
+    esac
+  done
+  "action_$n" || status=$?
+  if ((status == 0)); then
+    did+=("$n")
+    return
+  fi
+  say "action $n failed"
+  failed+=("$n")
+  if [[ $then == go_on ]]; then return; fi
+  if ((status == 2)); then did+=("$n"); fi
+  back_out
+  exit "$status"
 }
 
 # prints TEXT COMMAND...: it prints exactly this, white space at both ends aside.
@@ -51,7 +99,5 @@ action_1() {
   within 10 fails kill -0 1274 || { say 'not reached: process 1274 is gone'; return 2; }
 }
 
-if action_1; then :; else
-  status=$?
-  exit "$status"
-fi
+step 1 back_out
+((${#failed[@]} == 0))

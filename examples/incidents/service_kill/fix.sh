@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T11:00:37.763Z
-# Diagnosis:  A service was stopped, or is down and nothing says why (83 %)
+# Diagnosis:  A service was stopped, or is down and nothing says why (73 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 7d95dbd0f707985cf1f53efeb6a1331fbe157c78ec2ac4512fa8cf214a8d1e1c
+# Plan hash:  sha256 5c68edaf8fb65e3c6b75dc6548e4e5c25092ab6a30cf2ea32e748431aa5786c9
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
@@ -28,6 +28,54 @@ within() {
   done
 }
 
+did=()
+failed=()
+
+# back_out: undoes what was done, the last first; nothing of it where a part can't be undone.
+back_out() {
+  local i n
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    if ! declare -F "rollback_$n" >/dev/null; then
+      say "action $n can't be undone, so nothing was; what can be, by hand:"
+      declare -f | sed -n '/^rollback_/,/^}/p' >&2
+      return
+    fi
+  done
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    "rollback_$n" || { say "undoing action $n failed: look at it by hand"; return; }
+    say "undone: action $n"
+  done
+}
+
+# step N go_on|back_out NEEDED...: does action N where all that it needs was done. An action's status is 1 when nothing
+# was changed and 2 when something may have been.
+step() {
+  local n=$1 then=$2 status=0 need
+  shift 2
+  for need; do
+    case " ${failed[*]-} " in
+      *" $need "*)
+        say "action $n is left out: it needs action $need, which failed"
+        failed+=("$n")
+        return
+        ;;
+    esac
+  done
+  "action_$n" || status=$?
+  if ((status == 0)); then
+    did+=("$n")
+    return
+  fi
+  say "action $n failed"
+  failed+=("$n")
+  if [[ $then == go_on ]]; then return; fi
+  if ((status == 2)); then did+=("$n"); fi
+  back_out
+  exit "$status"
+}
+
 fails() { ! "$@" >/dev/null 2>&1; }
 
 # 1. Restart nginx.service
@@ -42,11 +90,8 @@ action_1() {
 }
 
 rollback_1() {
-  systemctl stop nginx.service
+  systemctl stop nginx.service || return 1
 }
 
-if action_1; then :; else
-  status=$?
-  say 'undo by hand: rollback_1'
-  exit "$status"
-fi
+step 1 back_out
+((${#failed[@]} == 0))

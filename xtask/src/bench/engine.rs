@@ -22,7 +22,10 @@ pub(super) fn all() -> Done {
     replay(&dir)?;
     big_log(&dir)?;
     watch(&dir)?;
-    run(command("cargo").args(["bench", "--locked", "-p", "chaos-core", "--bench", "trace"]))
+    for bench in ["trace", "risk"] {
+        run(command("cargo").args(["bench", "--locked", "-p", "chaos-core", "--bench", bench]))?;
+    }
+    Ok(())
 }
 
 fn handler(dir: &Path) -> std::process::Command {

@@ -3,19 +3,28 @@
 
 mod engine;
 mod logs;
+mod server;
 mod ssh;
 
 use std::fs;
 
-use crate::run::Done;
+use crate::run::{Done, command, run};
 
 /// Measures the engine, or what is named.
 pub(crate) fn bench(what: &[String]) -> Done {
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => engine::all(),
         ["logs"] => logs::all(),
+        ["server"] => server::all(),
         ["ssh"] => ssh::all(),
-        _ => Err("what is measured: `bench` (the engine), `bench logs`, `bench ssh`".into()),
+        ["plugins"] => {
+            println!("{}", machine());
+            run(command("cargo").args(["bench", "--locked", "-p", "chaos-plugins", "--bench", "plugins"]))
+        }
+        _ => {
+            Err("what is measured: `bench` (the engine), `bench logs`, `bench plugins`, `bench server`, `bench ssh`"
+                .into())
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use crate::{
     },
     error::Result,
     model::{
-        Action, Check, Confidence, Culprit, Diagnosis, EntityKind, EventType, Expect, FixPlan, Hypothesis, Id, Verdict,
+        Action, Check, Confidence, Culprit, Diagnosis, EntityKind, EventType, Expect, FixPlan, Hypothesis, Id,
+        Reversibility, Verdict,
     },
 };
 
@@ -98,29 +99,68 @@ fn remedied(fault: &Fault, diagnosis: &Diagnosis) -> std::result::Result<FixPlan
         ));
     }
     let attributes = usable(culprit)?;
-    let mut actions = Vec::new();
+    let fits = |r: &&Remedy| r.when.iter().all(|key| attributes.contains_key(key));
+    let mut actions: Vec<Action> = Vec::new();
     let mut alternatives = Vec::new();
     let mut refused = None;
-    for remedy in fault.remedies.iter().filter(|r| r.when.iter().all(|key| attributes.contains_key(key))) {
+    for remedy in fault.remedies.iter().filter(fits).filter(|r| !r.only_after) {
         match action(remedy, &attributes, culprit, diagnosis) {
-            Ok(action) if actions.is_empty() => actions.push(action),
-            Ok(action) => {
-                alternatives.push(format!("{} (`{}`): {}", action.title, action.argv.join(" "), action.downtime));
+            Ok(action) if actions.is_empty() => {
+                actions.push(action);
+                actions.extend(follow_ups(fault, remedy, &attributes, culprit, diagnosis));
             }
+            Ok(action) if actions.iter().any(|a| a.id == action.id) => {}
+            Ok(action) => alternatives.push(trade_off(&action)),
             Err(why) => refused = refused.or(Some(why)),
         }
     }
-    let Some(first) = actions.first() else {
+    if actions.is_empty() {
         return Err(
             refused.unwrap_or_else(|| format!("What can be done about {}? No remedy fits it.", culprit.summary))
         );
-    };
+    }
+    let titles: Vec<&str> = actions.iter().map(|a| a.title.as_str()).collect();
     Ok(FixPlan {
-        summary: format!("{}; {}", first.title, culprit.summary),
+        summary: format!("{}; {}", titles.join(", then: "), culprit.summary),
         actions,
         alternatives,
         ..FixPlan::default()
     })
+}
+
+/// What comes after a remedy in the same plan. A unit that must not be touched is not started either.
+fn follow_ups(
+    fault: &Fault,
+    remedy: &Remedy,
+    attributes: &BTreeMap<String, String>,
+    culprit: &Culprit,
+    diagnosis: &Diagnosis,
+) -> Vec<Action> {
+    if attributes.get("waiting").is_some_and(|u| guard::unit(u).is_some()) {
+        return Vec::new();
+    }
+    let next = remedy.then.iter().filter_map(|id| fault.remedies.iter().find(|r| r.id == *id));
+    let next = next.filter(|r| r.when.iter().all(|key| attributes.contains_key(key)));
+    let mut before = remedy.id.clone();
+    let mut out = Vec::new();
+    for r in next {
+        // What can't be said of this culprit is left to a person; the first step stands by itself.
+        if let Ok(action) = action(r, attributes, culprit, diagnosis) {
+            out.push(Action { depends_on: vec![std::mem::replace(&mut before, r.id.clone())], ..action });
+        }
+    }
+    out
+}
+
+/// What speaks for and against another way.
+fn trade_off(action: &Action) -> String {
+    let undo = match action.reversibility {
+        Reversibility::Full => "can be undone",
+        Reversibility::Partial => "can be undone in part",
+        Reversibility::None => "can't be undone",
+    };
+    let Action { title, argv, confidence, downtime, .. } = action;
+    format!("{title} (`{}`): {confidence} likely to help, {undo}; downtime: {downtime}", argv.join(" "))
 }
 
 /// The culprit's attributes as far as they may be acted on, or why it must not be touched at all.

@@ -42,6 +42,54 @@ within() {
     sleep 1
   done
 }
+
+did=()
+failed=()
+
+# back_out: undoes what was done, the last first; nothing of it where a part can't be undone.
+back_out() {
+  local i n
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    if ! declare -F "rollback_$n" >/dev/null; then
+      say "action $n can't be undone, so nothing was; what can be, by hand:"
+      declare -f | sed -n '/^rollback_/,/^}/p' >&2
+      return
+    fi
+  done
+  for ((i = ${#did[@]} - 1; i >= 0; i--)); do
+    n=${did[i]}
+    "rollback_$n" || { say "undoing action $n failed: look at it by hand"; return; }
+    say "undone: action $n"
+  done
+}
+
+# step N go_on|back_out NEEDED...: does action N where all that it needs was done. An action's status is 1 when nothing
+# was changed and 2 when something may have been.
+step() {
+  local n=$1 then=$2 status=0 need
+  shift 2
+  for need; do
+    case " ${failed[*]-} " in
+      *" $need "*)
+        say "action $n is left out: it needs action $need, which failed"
+        failed+=("$n")
+        return
+        ;;
+    esac
+  done
+  "action_$n" || status=$?
+  if ((status == 0)); then
+    did+=("$n")
+    return
+  fi
+  say "action $n failed"
+  failed+=("$n")
+  if [[ $then == go_on ]]; then return; fi
+  if ((status == 2)); then did+=("$n"); fi
+  back_out
+  exit "$status"
+}
 "#;
 
 const PRINTS: &str = r#"
@@ -104,8 +152,9 @@ pub fn fix_sh(plan: &FixPlan, diagnosis: &Diagnosis, incident: &str, generated: 
     }
     out.push('\n');
     for (n, action) in plan.actions.iter().enumerate() {
-        call(&mut out, n + 1, action);
+        call(&mut out, n + 1, action, plan);
     }
+    out.push_str("((${#failed[@]} == 0))\n");
     out
 }
 
@@ -168,21 +217,16 @@ fn write_action(out: &mut String, n: usize, action: &Action) {
     if !action.rollback.is_empty() {
         let _ = writeln!(out, "\nrollback_{n}() {{");
         for argv in &action.rollback {
-            let _ = writeln!(out, "  {}", command(argv));
+            let _ = writeln!(out, "  {} || return 1", command(argv));
         }
         out.push_str("}\n");
     }
 }
 
-/// Calls an action. Its status is 1 when nothing was changed and 2 when something may have been.
-fn call(out: &mut String, n: usize, action: &Action) {
-    let undo = if action.rollback.is_empty() { String::new() } else { format!("  say 'undo by hand: rollback_{n}'\n") };
-    let _ = match action.on_failure {
-        OnFailure::Continue => writeln!(out, "action_{n} || say 'action {n} failed; going on'"),
-        OnFailure::Rollback if !action.rollback.is_empty() => writeln!(
-            out,
-            "if action_{n}; then :; else\n  status=$?\n  if ((status == 2)); then rollback_{n}; fi\n  exit \"$status\"\nfi"
-        ),
-        _ => writeln!(out, "if action_{n}; then :; else\n  status=$?\n{undo}  exit \"$status\"\nfi"),
-    };
+/// Calls an action, with what it needs to have succeeded before.
+fn call(out: &mut String, n: usize, action: &Action, plan: &FixPlan) {
+    let on_failure = if action.on_failure == OnFailure::Continue { "go_on" } else { "back_out" };
+    let needs = action.depends_on.iter().filter_map(|id| plan.actions.iter().position(|a| a.id == *id));
+    let needs: String = needs.map(|at| format!(" {}", at + 1)).collect();
+    let _ = writeln!(out, "step {n} {on_failure}{needs}");
 }

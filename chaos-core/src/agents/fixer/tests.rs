@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::{FixerAgent, fix_sh, shell_quote};
 use crate::model::{
-    Confidence, Culprit, Diagnosis, Entity, EntityKind, FaultId, FixPlan, Hypothesis, Reversibility, Timestamp, Verdict,
+    Action, Confidence, Culprit, Diagnosis, Entity, EntityKind, FaultId, FixPlan, Hypothesis, OnFailure, Reversibility,
+    Timestamp, Verdict,
 };
 
 fn diagnosis(fault: &str, entity: Option<Entity>) -> Diagnosis {
@@ -29,6 +30,7 @@ fn diagnosis(fault: &str, entity: Option<Entity>) -> Diagnosis {
         hypotheses: [hypothesis].into_iter().collect(),
         steps: vec![],
         changes: Vec::new(),
+        history: None,
         limits: vec![],
     }
 }
@@ -169,4 +171,70 @@ proptest! {
         let expected: String = words.iter().map(|w| format!("{w}\0")).collect();
         prop_assert_eq!(String::from_utf8_lossy(&out.stdout), expected);
     }
+}
+
+#[test]
+fn what_stood_in_the_way_goes_first_and_then_the_service_is_started() {
+    let holder = || process("perl", "812").with("unit", "preview.service");
+    let p = plan("port_taken", Some(holder().with("waiting", "nginx.service")));
+    let argv: Vec<String> = p.actions.iter().map(|a| a.argv.join(" ")).collect();
+    assert_eq!(argv, ["systemctl stop preview.service", "systemctl start nginx.service"]);
+    assert_eq!(p.actions[1].depends_on, ["stop-holding-unit"]);
+    assert!(p.summary.contains("Stop preview.service, then: Start nginx.service"), "{}", p.summary);
+    assert!(p.alternatives[0].contains("likely to help, can't be undone"), "{:?}", p.alternatives);
+    // Without one that waits, or where it must not be touched, the first step stands by itself.
+    assert_eq!(plan("port_taken", Some(holder())).actions.len(), 1);
+    assert_eq!(plan("port_taken", Some(holder().with("waiting", "ssh.service"))).actions.len(), 1);
+}
+
+/// Id, command, what undoes it, what if it fails, and what it needs.
+type Told = (&'static str, &'static str, Option<&'static str>, OnFailure, &'static [&'static str]);
+
+/// A plan of commands that write what they do into a file; the script's exit code, and what it wrote.
+fn ran(actions: &[Told]) -> (Option<i32>, String) {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("log");
+    let sh = |line: &str| ["sh", "-c", line].map(str::to_owned).to_vec();
+    let template = plan("service_down", Some(Entity::new(EntityKind::Unit, "n").with("unit", "nginx.service")));
+    let action = |(id, line, undo, on_failure, needs): &Told| Action {
+        id: (*id).to_owned(),
+        argv: sh(line),
+        rollback: undo.iter().map(|line| sh(line)).collect(),
+        on_failure: *on_failure,
+        depends_on: needs.iter().map(|n| (*n).to_owned()).collect(),
+        preconditions: vec![],
+        verify: vec![],
+        backup: vec![],
+        ..template.actions[0].clone()
+    };
+    let plan = FixPlan { actions: actions.iter().map(action).collect(), ..FixPlan::default() }.sealed();
+    let text = fix_sh(&plan, &diagnosis("service_down", None), "inc-20261124-001", Timestamp(0));
+    let script = place.path().join("fix.sh");
+    std::fs::write(&script, &text).unwrap();
+    let status = Command::new("bash").arg(&script).env("LOG", &log).output().unwrap();
+    (status.status.code(), std::fs::read_to_string(&log).unwrap_or_default().replace('\n', " "))
+}
+
+#[test]
+fn the_script_undoes_what_was_done_in_reverse_as_apply_does() {
+    use OnFailure::{Abort, Continue, Rollback};
+    let (first, second) = ("echo 1 >>$LOG", "echo 2 >>$LOG");
+    let (undo_1, undo_2) = (Some("echo u1 >>$LOG"), Some("echo u2 >>$LOG"));
+    assert_eq!(
+        ran(&[("a", first, undo_1, Abort, &[]), ("b", second, undo_2, Abort, &["a"])]),
+        (Some(0), "1 2 ".into())
+    );
+    let fails = "echo 2 >>$LOG; exit 1";
+    let failed = ran(&[("a", first, undo_1, Abort, &[]), ("b", fails, undo_2, Rollback, &[])]);
+    assert_eq!(failed, (Some(2), "1 2 u2 u1 ".into()));
+    // Where a part can't be undone nothing is.
+    let stays = ran(&[("a", first, None, Abort, &[]), ("b", fails, undo_2, Rollback, &[])]);
+    assert_eq!(stays, (Some(2), "1 2 ".into()));
+    // What needs one that failed is left out, and the script says so by its status.
+    let goes_on = ran(&[
+        ("a", "exit 1", None, Continue, &[]),
+        ("b", second, None, Continue, &["a"]),
+        ("c", "echo 3 >>$LOG", None, Continue, &[]),
+    ]);
+    assert_eq!(goes_on, (Some(1), "3 ".into()));
 }

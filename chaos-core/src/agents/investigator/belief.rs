@@ -2,6 +2,7 @@
 //! unknown, each fault alone, and each pair of faults, in which either can cause what is seen (noisy-or). With
 //! pairs, two faults at once are neither forced into one name nor into "unknown".
 
+use super::recurrence::Outcomes;
 use crate::catalogue::{Catalogue, Fault};
 
 /// Prior weight of a host with nothing wrong, and of trouble that the catalogue does not know.
@@ -9,6 +10,8 @@ const PRIOR_HEALTHY: f64 = 0.75;
 const PRIOR_UNKNOWN: f64 = 0.04;
 /// The same of all faults of the catalogue together.
 const PRIOR_FAULTS: f64 = 0.21;
+/// What the catalogue says about how often each fault comes weighs as much as this many confirmed incidents.
+const CATALOGUE_WEIGHS: f64 = 20.0;
 /// How much more often two independent faults come together than by chance: trouble clusters.
 const CLUSTER: f64 = 2.0;
 /// P(a symptom is present | unknown trouble): unknown trouble can look like anything, so it explains each symptom
@@ -25,7 +28,16 @@ pub(super) fn unknown_explains(background: f64) -> f64 {
 /// P(none of the symptoms that could be seen is present | unknown trouble), however many symptoms there are.
 pub(super) const UNKNOWN_SHOWS_NOTHING: f64 = 0.35;
 /// A symptom that is shown by a finding of score 1 in place of 0.5 is this much rarer when nothing is wrong.
-pub(super) const STRENGTH_HEALTHY: f64 = 0.3;
+pub(super) const STRENGTH_HEALTHY: f64 = 0.15;
+/// The strength of a log finding spans less of its scale than that of a metric, so that it counts twice.
+pub(super) const LOG_STRENGTH: f64 = 2.0;
+/// P(all of it is over before we stop looking | a fault, or unknown trouble).
+pub(super) const PASSES: f64 = 0.07;
+/// P(a symptom of work | something benign is at work), where the work was over soon, at least.
+pub(super) const PASSING: f64 = 0.25;
+/// What a fault may show and does not counts, beside something that it does show, as this part of what it would if its
+/// symptoms were independent of each other: they hang together, by what runs on the host and which of it is hit.
+pub(super) const ABSENT_COUNTS: f64 = 0.5;
 /// Trouble has side effects that no entry lists: under a fault that does not cause it, a symptom is this much likelier
 /// than when nothing is wrong, up to so much.
 const SIDE_EFFECTS: f64 = 5.0;
@@ -93,6 +105,8 @@ pub(super) struct Belief {
     /// By fault: the sum of logarithms of likelihood ratios that speak for it; only used to tell which of two is
     /// the stronger.
     strength: Vec<f64>,
+    /// By fault: whether nothing is wrong when it is this.
+    benign: Vec<bool>,
     causes: Vec<(usize, usize)>,
 }
 
@@ -101,12 +115,25 @@ fn effect_of(cause: &Fault, effect: &Fault) -> Option<f64> {
 }
 
 impl Belief {
-    pub(super) fn new(catalogue: &Catalogue) -> Self {
+    /// The priors: the catalogue's, moved by confirmed outcomes as counts added to those of a Dirichlet distribution.
+    /// Confirmed faults make each other less likely, and not that nothing is wrong: people confirm what was wrong, and
+    /// hardly ever that nothing was.
+    pub(super) fn new(catalogue: &Catalogue, outcomes: &Outcomes) -> Self {
         let faults = catalogue.faults();
         // Priors are relative: more entries make trouble neither likelier nor less likely.
-        let all: f64 = faults.iter().map(|f| f.prior.get()).sum();
-        let priors: Vec<f64> = faults.iter().map(|f| f.prior.get() * PRIOR_FAULTS / all).collect();
-        let mut states = vec![(State::Healthy, PRIOR_HEALTHY.ln()), (State::Unknown, PRIOR_UNKNOWN.ln())];
+        let all: f64 = faults.iter().filter(|f| !f.benign).map(|f| f.prior.get()).sum();
+        let benign: Vec<bool> = faults.iter().map(|f| f.benign).collect();
+        let count = |n: u32| f64::from(n) / CATALOGUE_WEIGHS;
+        let counted: f64 = outcomes.faults.iter().copied().map(count).sum();
+        let of = |i: usize, f: &Fault| (f.prior.get() / all + count(outcomes.faults[i])) / (1.0 + counted);
+        let prior = |(i, f): (usize, &Fault)| {
+            if f.benign { PRIOR_HEALTHY * f.prior.get() } else { PRIOR_FAULTS * of(i, f) }
+        };
+        let priors: Vec<f64> = faults.iter().enumerate().map(prior).collect();
+        let explained: f64 = priors.iter().zip(&benign).filter(|(_, benign)| **benign).map(|(p, _)| p).sum();
+        let healthy = PRIOR_HEALTHY - explained + count(outcomes.healthy);
+        let unknown = PRIOR_UNKNOWN + count(outcomes.unknown);
+        let mut states = vec![(State::Healthy, healthy.ln()), (State::Unknown, unknown.ln())];
         states.extend(priors.iter().enumerate().map(|(i, prior)| (State::One(i), prior.ln())));
         let mut causes = Vec::new();
         for (a, fa) in faults.iter().enumerate() {
@@ -125,21 +152,52 @@ impl Belief {
                 states.push((state, prior.ln()));
             }
         }
-        Self { states, strength: vec![0.0; faults.len()], causes }
+        Self { states, strength: vec![0.0; faults.len()], benign, causes }
     }
 
     /// Takes into account that something with these likelihoods is present, or is absent.
     pub(super) fn update(&mut self, likelihood: &Likelihood<'_>, present: bool) {
         for (state, log) in &mut self.states {
-            let p = likelihood.of(*state).clamp(1e-6, 1.0 - 1e-6);
+            let is_expected = |i: usize| (likelihood.fault)(i).is_some();
+            let p = match *state {
+                State::One(a) if self.benign[a] && !is_expected(a) => likelihood.healthy,
+                State::Two(a, b) if self.benign[a] && self.benign[b] && !is_expected(a) && !is_expected(b) => {
+                    likelihood.healthy
+                }
+                state => likelihood.of(state),
+            };
+            let p = p.clamp(1e-6, 1.0 - 1e-6);
             *log += if present { p.ln() } else { (1.0 - p).ln() };
         }
     }
 
-    /// Multiplies the weight of each state.
-    pub(super) fn weigh(&mut self, weight: impl Fn(State) -> f64) {
-        for (state, log) in &mut self.states {
-            *log += weight(*state).max(1e-9).ln();
+    /// Whether nothing is wrong in a state.
+    pub(super) fn is_fine(&self, state: State) -> bool {
+        match state {
+            State::Healthy => true,
+            State::Unknown => false,
+            State::One(a) => self.benign[a],
+            State::Two(a, b) => self.benign[a] && self.benign[b],
+        }
+    }
+
+    /// What explains that a host on which nothing is wrong is not as it was, where that is likelier than that it is as it
+    /// was.
+    pub(super) fn benign(&self) -> Option<usize> {
+        let fine: Vec<(State, f64)> = self.probabilities().into_iter().filter(|(s, _)| self.is_fine(*s)).collect();
+        let total: f64 = fine.iter().map(|(_, p)| p).sum();
+        let (top, p) = fine.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        match top {
+            State::One(a) if p > LIKELY * total => Some(a),
+            _ => None,
+        }
+    }
+
+    /// Multiplies the weight of each state, of which is also told whether nothing is wrong in it.
+    pub(super) fn weigh(&mut self, weight: impl Fn(State, bool) -> f64) {
+        let fine: Vec<bool> = self.states.iter().map(|(state, _)| self.is_fine(*state)).collect();
+        for ((state, log), is_fine) in self.states.iter_mut().zip(fine) {
+            *log += weight(*state, is_fine).max(1e-9).ln();
         }
     }
 
@@ -158,7 +216,7 @@ impl Belief {
     /// where that is `doubtful`.
     pub(super) fn open_minded(&self, doubtful: bool) -> Vec<(State, f64)> {
         let mut all = self.probabilities();
-        let set_aside = |s: State| s == State::Unknown || doubtful && s == State::Healthy;
+        let set_aside = |s: State| s == State::Unknown || doubtful && self.is_fine(s);
         let aside: f64 = all.iter().filter(|(s, _)| set_aside(*s)).map(|(_, p)| p).sum();
         if aside > ASK_DESPITE {
             for (state, p) in &mut all {
@@ -224,7 +282,11 @@ impl Belief {
         shares.extend((0..self.strength.len()).map(|i| (State::One(i), 0.0)));
         for (state, p) in self.probabilities() {
             match state {
-                State::Healthy => shares[0].1 += p,
+                state if self.is_fine(state) => shares[0].1 += p,
+                // What is benign is there besides.
+                State::Two(a, b) if self.benign[a] => shares[2 + b].1 += p,
+                State::Two(a, b) if self.benign[b] => shares[2 + a].1 += p,
+                State::Healthy => {}
                 State::Unknown => shares[1].1 += p,
                 State::One(a) => shares[2 + a].1 += p,
                 State::Two(a, b) => {
@@ -249,5 +311,33 @@ impl Belief {
     fn part(&self, a: usize, b: usize) -> f64 {
         let total = self.strength[a] + self.strength[b];
         if total > 0.0 { self.strength[a] / total } else { 0.5 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(belief: &Belief, wanted: State) -> f64 {
+        belief.shares().into_iter().find(|(s, _)| *s == wanted).unwrap().1
+    }
+
+    #[test]
+    fn confirmed_faults_count_against_each_other_and_false_alarms_for_health() {
+        let catalogue = Catalogue::default();
+        let none = Outcomes { faults: vec![0; catalogue.faults().len()], ..Outcomes::default() };
+        let before = Belief::new(&catalogue, &none);
+        let mut often = none.clone();
+        often.faults[3] = 4;
+        let after = Belief::new(&catalogue, &often);
+        let healthy = |b: &Belief| share(b, State::Healthy);
+        let (was, is) = (share(&before, State::One(3)), share(&after, State::One(3)));
+        assert!(is > 3.0 * was && is < 0.1, "{was} {is}");
+        assert!(share(&after, State::One(4)) < share(&before, State::One(4)));
+        assert!((healthy(&after) - healthy(&before)).abs() < 0.02, "{} {}", healthy(&before), healthy(&after));
+        let alarms = Belief::new(&catalogue, &Outcomes { healthy: 4, ..none.clone() });
+        assert!(healthy(&alarms) > healthy(&before));
+        let strange = Belief::new(&catalogue, &Outcomes { unknown: 4, ..none });
+        assert!(share(&strange, State::Unknown) > share(&before, State::Unknown));
     }
 }

@@ -86,8 +86,7 @@ pub(super) fn from_findings(catalogue: &Catalogue, fault: &Fault, case: &Case) -
             let by_onset = a.finding.onset.cmp(&b.finding.onset);
             b.weight.total_cmp(&a.weight).then(by_score).then(by_onset).then(a.id.cmp(&b.id))
         });
-        let named = if rule.pattern.is_some() { from_log(rule, &suspects) } else { from_entity(rule, &suspects, case) };
-        named.or_else(|| writer(&suspects))
+        from_log(rule, &suspects).or_else(|| from_entity(rule, &suspects, case)).or_else(|| writer(&suspects))
     })
 }
 
@@ -179,7 +178,9 @@ fn own_name(kind: EntityKind, attributes: &BTreeMap<String, String>) -> Option<S
         EntityKind::File | EntityKind::Directory | EntityKind::Log => "path",
         EntityKind::Host => return Some(String::new()),
     };
-    attributes.get(key).cloned()
+    // The kernel names a file system by its device.
+    let or = if kind == EntityKind::Filesystem { attributes.get("device") } else { None };
+    attributes.get(key).or(or).cloned()
 }
 
 /// Puts together what is known and what an answer says. What the answer names is a thing of its own kind; without

@@ -9,10 +9,11 @@ use std::{
 
 use super::{
     belief::{
-        Belief, Likelihood, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN, STRENGTH_HEALTHY, State, UNKNOWN_SHOWS_NOTHING,
-        UNKNOWN_UNSEEN, beside_others, unknown_explains,
+        ABSENT_COUNTS, Belief, LOG_STRENGTH, Likelihood, PASSES, PASSING, STRAY_FAULT, STRAY_HEALTHY, STRAY_UNKNOWN,
+        STRENGTH_HEALTHY, State, UNKNOWN_SHOWS_NOTHING, UNKNOWN_UNSEEN, beside_others, unknown_explains,
     },
-    changes, culprit,
+    changes, culprit, passing,
+    recurrence::{Outcomes, recurrence},
 };
 use crate::{
     agent::{AgentContext, Case},
@@ -52,6 +53,8 @@ struct Seen<'a> {
     symptom: &'a Symptom,
     by: Vec<Id<Finding>>,
     score: f64,
+    /// Whether all that shows it was over before we stopped looking.
+    over: bool,
 }
 
 /// An answer, and whether it came to its end.
@@ -96,6 +99,8 @@ pub(super) struct Inquiry<'a> {
     done: BTreeSet<(usize, usize)>,
     cost_s: f64,
     steps: Vec<InvestigationStep>,
+    /// How likely each explanation was before anything was looked at, by its id.
+    priors: BTreeMap<String, f64>,
     changes: Vec<RecentChange>,
     limits: Vec<String>,
     /// How many questions in a row the target left unanswered; each further one would only wait.
@@ -105,11 +110,12 @@ pub(super) struct Inquiry<'a> {
 impl<'a> Inquiry<'a> {
     pub(super) fn new(catalogue: &'a Catalogue, case: &'a Case, cx: &'a AgentContext) -> Self {
         let faults = catalogue.faults();
+        let outcomes = Outcomes::of(&case.history, catalogue);
         let mut inquiry = Self {
             catalogue,
             case,
             cx,
-            belief: Belief::new(catalogue),
+            belief: Belief::new(catalogue, &outcomes),
             seen: Vec::new(),
             strays: Vec::new(),
             telling: BTreeSet::new(),
@@ -121,12 +127,23 @@ impl<'a> Inquiry<'a> {
             done: BTreeSet::new(),
             cost_s: 0.0,
             steps: Vec::new(),
+            priors: BTreeMap::new(),
             changes: Vec::new(),
             limits: Vec::new(),
             unanswered: 0,
         };
-        inquiry.step("prior", "before anything was looked at");
+        let counted = recurrence(&case.history, &Verdict::Healthy, None).filter(|r| r.counted() > 0);
+        let note = match counted {
+            Some(r) => format!("before anything was looked at; incidents of this target confirmed as: {}", r.counts()),
+            None => "before anything was looked at".to_owned(),
+        };
+        inquiry.priors = inquiry.prior_by_id();
+        inquiry.step("prior", &note);
         inquiry
+    }
+
+    fn prior_by_id(&self) -> BTreeMap<String, f64> {
+        self.belief.shares().into_iter().map(|(s, p)| (self.verdict(s).id().to_owned(), p)).collect()
     }
 
     fn faults(&self) -> &'a [Fault] {
@@ -172,19 +189,30 @@ impl<'a> Inquiry<'a> {
         let mut absent = 0;
         let could = self.seen.iter().filter(|s| s.by.is_empty()).count().max(1);
         let shows = 1.0 - UNKNOWN_SHOWS_NOTHING.powf(1.0 / could as f64);
+        let shown = self.shown();
         for n in 0..self.seen.len() {
-            let Seen { symptom, ref by, score } = self.seen[n];
+            let Seen { symptom, ref by, score, over } = self.seen[n];
             let present = !by.is_empty();
             let faults = self.faults();
             let expected = |i: usize| faults[i].symptoms.iter().find(|s| s.id == symptom.id).map(|s| s.p.get());
             let background = symptom.background.get();
             let unknown = if present { unknown_explains(background) } else { shows.max(background) };
-            let strength = if present { STRENGTH_HEALTHY.powf(2.0 * (score - NOTABLE).max(0.0)) } else { 1.0 };
+            let steep = if symptom.log.is_some() { LOG_STRENGTH } else { 1.0 };
+            let strength = if present { STRENGTH_HEALTHY.powf(2.0 * steep * (score - NOTABLE).max(0.0)) } else { 1.0 };
             let healthy = background * strength;
             // Side effects come together or not at all: that there is none is hardly less likely for each that there might be.
             let beside = if present { beside_others(background) } else { background };
             // What it is said to cause may be listed as less likely than that.
-            let fault = |i: usize| expected(i).map(|p| p.max(if p > background { beside } else { p }));
+            let fault = |i: usize| {
+                let p = expected(i).map(|p| p.max(if p > background { beside } else { p }))?;
+                // What is benign makes no grave complaints; how large its work is has symptoms of its own.
+                let p = match (present && faults[i].benign, over) {
+                    (true, true) => p.max(PASSING),
+                    (true, false) if symptom.log.is_some() => p * strength,
+                    _ => p,
+                };
+                Some(if present || !shown[i] { p } else { 1.0 - (1.0 - p).powf(ABSENT_COUNTS) })
+            };
             self.belief.update(&Likelihood { fault: &fault, healthy, background: beside, unknown }, present);
             for i in 0..faults.len() {
                 match expected(i) {
@@ -204,7 +232,15 @@ impl<'a> Inquiry<'a> {
             }
         }
         self.weigh_strays();
+        self.weigh_what_is_over();
         self.step("absent", &format!("{absent} symptoms that would have been seen are absent"));
+    }
+
+    /// By fault: whether anything was seen that it shows.
+    fn shown(&self) -> Vec<bool> {
+        let seen: Vec<&str> = self.seen.iter().filter(|s| !s.by.is_empty()).map(|s| s.symptom.id.as_str()).collect();
+        let shows = |f: &Fault| f.symptoms.iter().any(|e| seen.contains(&e.id.as_str()));
+        self.faults().iter().map(shows).collect()
     }
 
     fn match_symptoms(&mut self) {
@@ -217,9 +253,10 @@ impl<'a> Inquiry<'a> {
                 continue;
             }
             let score = shown.iter().map(|(_, f)| f.score).fold(0.0, f64::max).min(1.0);
+            let over = !shown.is_empty() && shown.iter().all(|(_, f)| passing::is_over(f, self.case));
             let by: Vec<_> = shown.into_iter().map(|(id, _)| id).collect();
             explained.extend(by.iter().copied());
-            self.seen.push(Seen { symptom, by, score });
+            self.seen.push(Seen { symptom, by, score, over });
         }
         self.strays = self.notable().map(|(id, _)| id).filter(|id| !explained.contains(id)).collect();
         self.telling = explained;
@@ -245,16 +282,28 @@ impl<'a> Inquiry<'a> {
         let n = i32::try_from(scores.len()).unwrap_or(0);
         let healthy: f64 = scores.iter().map(|s| STRAY_HEALTHY * 10_f64.powf(-2.0 * (s - NOTABLE))).product();
         let nothing = self.odd().next().is_none();
-        self.belief.weigh(|state| match state {
-            State::Healthy => healthy,
+        self.belief.weigh(|state, is_fine| match state {
+            _ if is_fine => healthy,
             State::Unknown if nothing => UNKNOWN_UNSEEN,
             State::Unknown => STRAY_UNKNOWN.powi(n),
-            State::One(_) | State::Two(..) => STRAY_FAULT.powi(n),
+            _ => STRAY_FAULT.powi(n),
         });
         if n > 0 {
             let count = self.strays.len();
             self.step("strays", &format!("{count} findings are abnormal in a way that no symptom describes"));
         }
+    }
+
+    /// Where all the work that was seen is over again, that it was trouble is less likely.
+    fn weigh_what_is_over(&mut self) {
+        let is_of_work = |f: &Finding| matches!(&f.signal, Signal::Metric { name, .. } if passing::is_of_work(name));
+        let work: Vec<&Finding> = self.notable().map(|(_, f)| f).filter(|f| is_of_work(f)).collect();
+        let logs = self.odd().any(|(_, f)| matches!(f.signal, Signal::Log { .. }));
+        if logs || work.is_empty() || !work.iter().all(|f| passing::is_over(f, self.case)) {
+            return;
+        }
+        self.belief.weigh(|_, is_fine| if is_fine { 1.0 } else { PASSES });
+        self.step("over", "all the work that was seen was over before the end of the observation");
     }
 
     fn may_ask(&mut self) -> bool {
@@ -302,22 +351,22 @@ impl<'a> Inquiry<'a> {
     fn best_probe(&self) -> Option<(usize, usize)> {
         let probabilities = self.belief.open_minded(self.is_doubtful());
         let presences = self.belief.presences(&probabilities);
+        let mut gains: BTreeMap<Vec<String>, f64> = BTreeMap::new();
         let mut best: Option<(f64, (usize, usize))> = None;
         for (i, fault) in self.faults().iter().enumerate() {
             if presences[i] < if self.told[i] { MIN_PRESENCE_TOLD } else { MIN_PRESENCE } {
                 continue;
             }
             for (n, probe) in fault.probes.iter().enumerate() {
-                let Some(reading) = &probe.reading else { continue };
-                if self.done.contains(&(i, n)) || self.cost_s + probe.cost_s > MAX_COST_S {
+                let is_done = self.done.contains(&(i, n)) || self.cost_s + probe.cost_s > MAX_COST_S;
+                if probe.reading.is_none() || is_done {
                     continue;
                 }
                 let Some(argv) = self.argv(i, probe).filter(|argv| !self.asked.contains(argv)) else { continue };
-                let bearing = self.bearing(&argv, reading);
-                let bears = |fault: usize| p_of(&bearing, fault);
-                let background = background_of(&bearing);
-                let told = Likelihood { fault: &bears, healthy: background, background, unknown: background };
-                let gain = Belief::expected_gain(&probabilities, &told);
+                let gain = match gains.get(&argv) {
+                    Some(gain) => *gain,
+                    None => *gains.entry(argv.clone()).or_insert(self.gain(&probabilities, &argv)),
+                };
                 let rate = gain / probe.cost_s;
                 if gain >= MIN_GAIN && rate >= MIN_GAIN_PER_S && best.is_none_or(|(b, _)| rate > b) {
                     best = Some((rate, (i, n)));
@@ -325,6 +374,29 @@ impl<'a> Inquiry<'a> {
             }
         }
         best.map(|(_, at)| at)
+    }
+
+    /// What an answer is expected to tell, in bits: the sum over all that is read from it.
+    fn gain(&self, probabilities: &[(State, f64)], argv: &[String]) -> f64 {
+        let mut readings: Vec<&Reading> = Vec::new();
+        for (i, fault) in self.faults().iter().enumerate() {
+            for probe in &fault.probes {
+                if let Some(reading) = &probe.reading
+                    && !readings.iter().any(|known| known.looks_for_the_same(reading))
+                    && self.argv(i, probe).as_deref() == Some(argv)
+                {
+                    readings.push(reading);
+                }
+            }
+        }
+        let of = |reading: &&Reading| {
+            let bearing = self.bearing(argv, reading);
+            let bears = |fault: usize| p_of(&bearing, fault);
+            let background = background_of(&bearing);
+            let told = Likelihood { fault: &bears, healthy: background, background, unknown: background };
+            Belief::expected_gain(probabilities, &told)
+        };
+        readings.iter().map(of).sum()
     }
 
     /// The faults that read the same from the answer to the same question.

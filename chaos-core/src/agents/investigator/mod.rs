@@ -7,6 +7,8 @@ mod belief;
 mod changes;
 mod culprit;
 mod inquiry;
+mod passing;
+mod recurrence;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, Case},
-    model::{Basis, Change, Diagnosis, EntityKind, Finding, Level},
+    model::{Basis, Change, Diagnosis, EntityKind, Finding, Level, LogChange, Signal},
 };
 
 const PS: &str = "ps -ww -o pid=,ppid=,user:32=,etimes=,rss=,args=";
@@ -56,10 +56,20 @@ async fn nothing_abnormal_is_healthy_and_nothing_is_asked() {
 }
 
 #[tokio::test]
+async fn without_any_metric_nobody_says_that_a_host_is_well() {
+    let mut blind = case(Vec::new(), &[]);
+    std::sync::Arc::get_mut(&mut blind.seen).unwrap().evidence = Default::default();
+    let d = diagnose(&blind).await;
+    assert_eq!(d.verdict.id(), "unknown");
+    assert!(d.title.contains("too little to say") && d.confidence.get() < 0.5, "{} {}", d.title, d.confidence);
+    assert!(d.limits.iter().any(|l| l.contains("no metric could be read")), "{:?}", d.limits);
+}
+
+#[tokio::test]
 async fn a_group_of_busy_processes_is_named_with_its_unit_and_cores() {
     let d = diagnose(&case(hog(), PROCESS)).await;
     assert_eq!(d.verdict.id(), "cpu_saturation");
-    assert!(d.confidence.get() >= 0.9, "{}", d.confidence);
+    assert!(d.confidence.get() >= 0.85, "{}", d.confidence);
     let culprit = d.culprit.unwrap();
     assert_eq!(culprit.entity.attributes["pids"], "812,813");
     assert_eq!(
@@ -237,4 +247,39 @@ async fn hostile_names_stay_data() {
     if let Some(culprit) = d.culprit {
         assert!(!culprit.summary.chars().any(char::is_control), "{:?}", culprit.summary);
     }
+}
+
+fn log_of(text: &str, became: LogChange, number: u64) -> Finding {
+    let mut finding = log(text, Level::Info);
+    if let Signal::Log { change, count, .. } = &mut finding.signal {
+        (*change, *count) = (became, number);
+    }
+    finding
+}
+
+#[tokio::test]
+async fn more_work_that_is_done_well_is_no_trouble_and_is_named() {
+    let rise = |name: &str, attributes: &str, after: f64| Finding {
+        score: 0.6,
+        ..metric(name, attributes, Change::LevelUp, after)
+    };
+    let served = Finding {
+        score: 0.35,
+        ..log_of(r#"10.0.0.7 - - [24/Nov/2026:18:20:01 +0000] "GET /shop HTTP/1.1" 200 51"#, LogChange::Burst, 800)
+    };
+    let load = vec![
+        rise("system.cpu.utilization", "", 0.7),
+        rise("process.cpu.utilization", "process.command=app process.pid=900", 0.3),
+        rise("system.network.connection.count", "", 400.0),
+        rise("system.linux.pressure", "resource=cpu", 0.4),
+    ];
+    let with = diagnose(&case(load.iter().cloned().chain([served]).collect(), &[])).await;
+    assert_eq!(with.verdict.id(), "healthy", "{:#?}", with.steps);
+    assert!(with.confidence.get() >= 0.8 && with.title.contains("asked of it"), "{} {}", with.confidence, with.title);
+    // The same with requests that fail is trouble.
+    let failed =
+        Finding { score: 0.75, ..log_of("upstream: 502 Bad Gateway, connection refused", LogChange::Severe, 80) };
+    let without = diagnose(&case(load.into_iter().chain([failed]).collect(), &[])).await;
+    assert_ne!(without.verdict.id(), "healthy", "{:#?}", without.steps);
+    assert!(without.hypotheses.iter().all(|(_, h)| h.verdict.id() != "busier"));
 }

@@ -23,10 +23,16 @@ const LEAST: f64 = 0.2;
 /// What part of all CPUs is a large share for one group of processes, and what a finding about it scores at least.
 const LARGE_SHARE: f64 = 0.2;
 const LARGE_SHARE_SCORE: f64 = 0.5;
-/// For how many samples a service must have run, and then not, before that is a finding; and its score.
-const RAN: usize = 3;
+/// For how many samples, over how long, a service must have run, and then not, before that is a finding; and its score.
+/// A slow host gives few samples.
+const RAN: usize = 2;
+const RAN_MS: i64 = 8_000;
 const GONE: usize = 2;
 const SERVICE_SCORE: f64 = 0.8;
+/// How many files a process holds open at least that was not among those with most, and then is.
+const MANY_FILES: f64 = 200.0;
+/// Clock ticks of a process's start in a second (USER_HZ, the same on every architecture that we sample).
+const TICKS_PER_S: f64 = 100.0;
 /// Members of a group of processes that are cited, the largest users first.
 const MAX_CITED: usize = 8;
 
@@ -36,6 +42,7 @@ impl Agent<Observation, Vec<Finding>> for MetricsAgent {
         let mut findings = of_series(seen);
         findings.extend(of_groups(seen));
         findings.extend(of_states(seen));
+        findings.extend(of_holders(seen));
         let busiest = of_busiest(seen, &findings);
         findings.extend(busiest);
         findings.extend(away::find(seen));
@@ -93,6 +100,11 @@ fn good_state(series: &Series) -> Option<f64> {
     STATES.iter().find(|(name, _)| *name == series.name).map(|(_, good)| *good)
 }
 
+/// Until when the host was as usual: a fault can begin between the baseline and the observation.
+fn usual_until(seen: &Observation) -> Timestamp {
+    seen.baseline.as_ref().map_or(seen.observed.start, |baseline| baseline.end)
+}
+
 /// States that were good from the beginning, and then no longer until the end: a service that is gone. One that was
 /// restarted is none of them.
 fn of_states(seen: &Observation) -> Vec<Finding> {
@@ -108,7 +120,13 @@ fn of_states(seen: &Observation) -> Vec<Finding> {
         let Some(turned) = series.values.iter().position(|v| !is_good(v)) else { continue };
         let (before, after) = series.values.split_at(turned);
         let onset = Timestamp::from_millis(series.at[turned]);
-        if before.len() < RAN || after.len() < GONE || after.iter().any(is_good) || onset < seen.observed.start {
+        let ran = before.len().checked_sub(1).map_or(0, |last| series.at[last] - series.at[0]);
+        if before.len() < RAN
+            || ran < RAN_MS
+            || after.len() < GONE
+            || after.iter().any(is_good)
+            || onset < usual_until(seen)
+        {
             continue;
         }
         let anomaly = Anomaly {
@@ -118,6 +136,37 @@ fn of_states(seen: &Observation) -> Vec<Finding> {
             onset: Some(onset),
             rows: turned as u32..series.values.len() as u32,
             score: SERVICE_SCORE,
+            slope: None,
+            exhausted_after: None,
+        };
+        let cite = Citation { evidence: id, rows: anomaly.rows.clone() };
+        found.push(finding(series, entity(series), &anomaly, vec![cite]));
+    }
+    found
+}
+
+/// Processes that came to be among those with most files open, although they ran before: only those are counted, so
+/// that such a one has no usual value.
+fn of_holders(seen: &Observation) -> Vec<Finding> {
+    let is_count = |s: &Series| s.name == "process.open_file_descriptor.count";
+    let booted = seen.series().find(|(_, s)| s.name == "system.boot_time").and_then(|(_, s)| s.values.first().copied());
+    let rounds: Vec<i64> = seen.series().filter(|(_, s)| is_count(s)).flat_map(|(_, s)| s.at.iter().copied()).collect();
+    let (Some(booted), mut found) = (booted, Vec::new()) else { return Vec::new() };
+    for (id, series) in seen.series().filter(|(_, s)| is_count(s)) {
+        let (Some(first), Some(last)) = (series.at.first(), series.values.last()) else { continue };
+        let Some(before) = rounds.iter().filter(|at| **at < *first).max() else { continue };
+        let ticks: Option<f64> = series.attribute("process.start_ticks").parse().ok();
+        let ran = ticks.is_some_and(|t| (booted + t / TICKS_PER_S) * 1000.0 < *before as f64);
+        if !ran || *last < MANY_FILES || Timestamp::from_millis(*first) < usual_until(seen) {
+            continue;
+        }
+        let anomaly = Anomaly {
+            change: Change::LevelUp,
+            before: None,
+            after: *last,
+            onset: Some(Timestamp::from_millis(*first)),
+            rows: 0..u32::try_from(series.at.len()).unwrap_or(u32::MAX),
+            score: (0.5 + last / 4000.0).min(0.9),
             slope: None,
             exhausted_after: None,
         };

@@ -6,7 +6,9 @@ use super::{
     story::{Outcome, Story},
     words,
 };
-use crate::model::{Basis, Change, Culprit, Diagnosis, Evidence, Finding, Gap, Hypothesis, Id, LogChange, Signal};
+use crate::model::{
+    Basis, Change, Culprit, Diagnosis, Evidence, Finding, Gap, Hypothesis, Id, LogChange, Past, Signal,
+};
 
 /// What is shown of long lists.
 const MOST: usize = 8;
@@ -121,6 +123,7 @@ pub(super) fn root_cause(doc: &mut Doc, story: &Story<'_>) {
     }
     why(doc, story);
     changes(doc, story, d);
+    seen_before(doc, d);
     considered(doc, story, d);
     reasoning(doc, d);
     limits(doc, story, &d.limits);
@@ -191,6 +194,34 @@ fn changes(doc: &mut Doc, story: &Story<'_>, d: &Diagnosis) {
         })
         .collect();
     doc.table(["At", "Kind", "What", ""], &rows);
+}
+
+/// What earlier incidents of this target say, and how far they moved the belief.
+fn seen_before(doc: &mut Doc, d: &Diagnosis) {
+    let Some(h) = d.history.as_ref().filter(|h| !h.same.is_empty() || h.prior.is_some()) else { return };
+    doc.heading(3, "Seen before");
+    let earlier = words::count(h.incidents as usize, "earlier incident");
+    let same = if h.same.is_empty() { "none".to_owned() } else { h.same.len().to_string() };
+    doc.para(&format!("{earlier} of this target, {same} with this cause."));
+    let row = |p: &Past| {
+        let outcome = match &p.confirmed {
+            Some(_) => "confirmed".to_owned(),
+            None => format!("named ({})", p.confidence),
+        };
+        let culprit = p.culprit.as_deref().map_or(String::new(), |c| escape::short(c, 120));
+        let id = p.id.as_str();
+        [format!("[{id}](../{id}/report.md)"), escape::text(&p.began.to_string()), outcome, culprit]
+    };
+    doc.table(["Incident", "Began", "This cause was", "Culprit then"], &h.same.iter().map(row).collect::<Vec<_>>());
+    if let Some((without, with)) = h.prior {
+        doc.para(&format!(
+            "What people confirmed of them counts ({}): before anything was looked at this made the cause likely to \
+             {:.1} %, in place of {:.1} %.",
+            escape::text(&h.counts()),
+            100.0 * with,
+            100.0 * without,
+        ));
+    }
 }
 
 /// The other explanations; those without a chance are only counted.

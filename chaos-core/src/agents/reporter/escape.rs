@@ -6,7 +6,7 @@
 use crate::chart::visible;
 
 /// Data as running text. Words that GitHub would turn into links, mentions, emoji or formulas become code.
-pub(super) fn text(data: &str) -> String {
+pub(crate) fn text(data: &str) -> String {
     let mut out = String::with_capacity(data.len() + 8);
     for (i, word) in visible(data).split(' ').filter(|w| !w.is_empty()).enumerate() {
         if i > 0 {

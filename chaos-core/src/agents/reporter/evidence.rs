@@ -91,6 +91,7 @@ fn cited(story: &Story<'_>, f: &Finding) -> String {
             format!("{} {}", words::evidence_name(c.evidence), escape::code(&escape::cut(source, 50)))
         })
         .collect();
+    out.extend(f.answers.iter().take(4).map(|id| story.answer_link(*id)));
     out.dedup();
     if f.cites.len() > 4 {
         out.push(format!("{} more", f.cites.len() - 4));
@@ -284,7 +285,12 @@ fn linked(story: &Story<'_>) -> BTreeSet<Id<Answer>> {
     });
     let risk = story.plan().and_then(|p| story.risk_of(p));
     let tried = risk.into_iter().flat_map(|r| &r.actions).flat_map(|a| &a.simulated).map(|s| s.answer);
-    cited.chain(tried).chain(super::lessons::limits_not_set(story).into_iter().map(|(id, ..)| id)).collect()
+    let asked = story.incident.findings.iter().flat_map(|(_, f)| f.answers.iter().take(4).copied());
+    cited
+        .chain(tried)
+        .chain(asked)
+        .chain(super::lessons::limits_not_set(story).into_iter().map(|(id, ..)| id))
+        .collect()
 }
 
 fn shorten(text: &str) -> String {

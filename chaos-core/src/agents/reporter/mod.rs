@@ -27,6 +27,7 @@ use doc::Doc;
 use story::{Outcome, Story};
 
 pub use brief::terminal_summary;
+pub(crate) use escape::text as escape_text;
 
 /// Writes `report.md`, the charts it shows, and the summary for Slack.
 ///

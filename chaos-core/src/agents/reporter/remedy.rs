@@ -6,7 +6,9 @@ use super::{
     story::{Outcome, Story},
     summary, words,
 };
-use crate::model::{Action, ActionRisk, Check, Expect, FixPlan, OnFailure, Reversibility, RiskAssessment};
+use crate::model::{
+    Action, ActionRisk, Check, Expect, FileChangeKind, FixPlan, OnFailure, Rehearsed, Reversibility, RiskAssessment,
+};
 
 pub(super) fn write(doc: &mut Doc, story: &Story<'_>) {
     let Some(plan) = story.plan() else {
@@ -29,7 +31,7 @@ fn fix(doc: &mut Doc, story: &Story<'_>, plan: &FixPlan) {
         doc.para("No action is proposed. Nothing was executed on the target.");
     } else {
         doc.para(&format!(
-            "**Nothing was executed on the target.** An approval is bound to exactly this plan, sha256 {}. The same \
+            "**Nothing has been executed on the target.** An approval is bound to exactly this plan, sha256 {}. The same \
              steps are in `fix.sh` and `fix_suggestion.json`.",
             escape::code(&escape::cut(&plan.plan_sha256, 64))
         ));
@@ -139,6 +141,10 @@ fn risk(doc: &mut Doc, story: &Story<'_>, plan: &FixPlan) {
     ));
     let rows: Vec<[String; 4]> = r.actions.iter().map(risk_row).collect();
     doc.table(["Step", "Risk", "Rules that fired", "Not resolved"], &rows);
+    let cut: u32 = r.actions.iter().filter_map(|a| a.connections).fold(0, u32::saturating_add);
+    if r.actions.iter().any(|a| a.connections.is_some()) {
+        doc.para(&format!("Open connections that it cuts, counted while it was assessed: {cut}."));
+    }
     rehearsal(doc, story, r);
     if !r.blast_radius.is_empty() {
         doc.para("Blast radius:");
@@ -169,14 +175,65 @@ fn rehearsal(doc: &mut Doc, story: &Story<'_>, r: &RiskAssessment) {
             let command = escape::code(&escape::cut(&escape::shell_line(&s.argv), 160));
             let said = if s.passed { "passed" } else { "**did not pass**" };
             let answer = story.answer_link(s.answer);
-            items.push(format!("Rehearsed {command}: {said}: {} ({answer})", escape::short(&s.shows, 200)));
+            items.push(format!("Dry run {command}: {said}: {} ({answer})", escape::short(&s.shows, 200)));
         }
-        items.extend(a.not_simulated.iter().take(6).map(|n| format!("Not rehearsed: {}", escape::short(n, 240))));
+        items.extend(a.not_simulated.iter().take(6).map(|n| format!("No dry run: {}", escape::short(n, 240))));
     }
     if items.is_empty() {
-        items.push("Nothing was rehearsed.".to_owned());
+        items.push("There was no dry run.".to_owned());
     }
     doc.list(&items);
+    if let Some(rehearsed) = &r.rehearsed {
+        sandboxed(doc, rehearsed);
+    }
+}
+
+/// What the plan did in a sandbox on the target.
+fn sandboxed(doc: &mut Doc, r: &Rehearsed) {
+    if let Some(why) = &r.unable {
+        doc.para(&format!("**Not rehearsed** in a sandbox: {}.", escape::short(why.trim_end_matches('.'), 300)));
+        return;
+    }
+    let failed = r.steps.iter().filter(|s| !s.passed).count();
+    doc.para(&match failed {
+        0 => "**Rehearsed** in a sandbox on the target; every command succeeded there, and nothing was changed:"
+            .to_owned(),
+        n => format!("**Rehearsed** in a sandbox on the target; {n} of {} commands failed there:", r.steps.len()),
+    });
+    let mut items: Vec<String> = Vec::new();
+    for s in r.steps.iter().filter(|s| !s.passed).take(6) {
+        let said = s.output.lines().next().map(|l| format!(": {}", escape::short(l, 160))).unwrap_or_default();
+        let command = escape::code(&escape::cut(&escape::shell_line(&s.argv), 160));
+        items.push(format!("{command}: {}{said}", escape::short(&s.ended, 60)));
+    }
+    items.extend(r.changes.iter().take(20).map(|c| {
+        let kind = match c.kind {
+            FileChangeKind::Deleted => "deletes",
+            FileChangeKind::Modified => "changes",
+            FileChangeKind::Added => "adds",
+            FileChangeKind::Metadata => "changes mode or owner of",
+        };
+        format!("It {kind} {} ({})", escape::code(&escape::cut(&c.path, 160)), escape::short(&c.detail, 120))
+    }));
+    let more = r.changes.len().saturating_sub(20) as u64 + r.changes_beyond;
+    if more > 0 {
+        items.push(format!("and changes {more} more files"));
+    }
+    if r.changes.is_empty() {
+        items.push("It changes no file".to_owned());
+    }
+    items.extend(
+        r.would_run
+            .iter()
+            .take(12)
+            .map(|argv| format!("It would run {}", escape::code(&escape::cut(&escape::shell_line(argv), 160)))),
+    );
+    items.extend(r.limits.iter().take(8).map(|l| format!("Limit: {}", escape::short(l, 300))));
+    doc.list(&items);
+    for c in r.changes.iter().filter(|c| c.diff.is_some()).take(5) {
+        doc.para(&format!("Change of {}:", escape::code(&escape::cut(&c.path, 160))));
+        doc.block(&escape::fence("diff", c.diff.as_deref().unwrap_or_default()));
+    }
 }
 
 fn rollback(doc: &mut Doc, plan: &FixPlan) {

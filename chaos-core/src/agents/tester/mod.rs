@@ -1,14 +1,15 @@
 //! The tester: what could go wrong with a plan. Static risk comes from the commands' own words, whatever the fixer
-//! claims; then each command that has a way to be tried without changing anything is, and what it would reach on
-//! this target is looked up. What was not tried is said, with the reason.
+//! claims; then each command that has a dry run of its own gets it, what it would reach on this target is looked up, and
+//! the whole plan is rehearsed in a sandbox there. What was not tried is said, with the reason.
 
-mod rehearse;
+mod dry_run;
+mod ripple;
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use self::rehearse::Findings;
+use self::dry_run::Findings;
 use crate::{
     agent::{Agent, AgentContext, Rehearsal},
     error::Result,
@@ -16,17 +17,34 @@ use crate::{
     risk::RiskRules,
 };
 
-/// Judges a plan by its commands and by what the target says about them.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TesterAgent;
+/// Judges a plan by its commands, by what the target says about them, and by what they do in a sandbox there.
+#[derive(Debug, Clone, Copy)]
+pub struct TesterAgent {
+    sandbox: bool,
+}
+
+impl Default for TesterAgent {
+    fn default() -> Self {
+        Self { sandbox: true }
+    }
+}
+
+impl TesterAgent {
+    /// One that only reads and asks.
+    #[must_use]
+    pub fn without_sandbox() -> Self {
+        Self { sandbox: false }
+    }
+}
 
 #[async_trait]
 impl Agent<Rehearsal, RiskAssessment> for TesterAgent {
     async fn run(&self, cx: &AgentContext, input: &Rehearsal) -> Result<RiskAssessment> {
         let mut actions = Vec::new();
         let mut blast_radius: Vec<String> = Vec::new();
+        let mut ground = None;
         for action in &input.plan.actions {
-            let found = rehearse::action(action, &input.host).await;
+            let found = dry_run::action(action, &input.host, &mut ground).await;
             for touched in &found.touches {
                 if !blast_radius.contains(touched) {
                     blast_radius.push(touched.clone());
@@ -34,6 +52,10 @@ impl Agent<Rehearsal, RiskAssessment> for TesterAgent {
             }
             actions.push(judged(action, found));
         }
+        let rehearsed = match self.sandbox {
+            true => dry_run::sandboxed(&input.plan, &input.host, &mut actions).await,
+            false => None,
+        };
         let assessment = RiskAssessment {
             plan_sha256: input.plan.plan_sha256.clone(),
             level: actions.iter().map(|a| a.level).max().unwrap_or(RiskLevel::None),
@@ -41,6 +63,7 @@ impl Agent<Rehearsal, RiskAssessment> for TesterAgent {
             categories: actions.iter().flat_map(|a| a.categories.iter().copied()).collect(),
             actions,
             blast_radius,
+            rehearsed,
         };
         cx.emit_with(EventType::Risk, told(&assessment), &assessment);
         Ok(assessment)
@@ -52,10 +75,10 @@ fn judged(action: &Action, found: Findings) -> ActionRisk {
     let rules = risk.hits();
     let (mut level, mut verdict, mut categories) = (risk.level, risk.verdict, risk.categories);
     // Saved and undone by commands that are as risky: a plan is judged with its backup and its rollback.
-    for argv in &action.backup {
-        let backup = RiskRules::builtin().command(argv);
-        level = level.max(backup.level);
-        verdict = verdict.max(backup.verdict);
+    for argv in action.backup.iter().chain(&action.rollback) {
+        let beside = RiskRules::builtin().command(argv);
+        level = level.max(beside.level);
+        verdict = verdict.max(beside.verdict);
     }
     if action.reversibility == Reversibility::None && verdict > RiskVerdict::Safe {
         categories.insert(RiskCategory::Irreversible);
@@ -63,6 +86,12 @@ fn judged(action: &Action, found: Findings) -> ActionRisk {
     if !found.touches.is_empty() && found.ripples {
         categories.insert(RiskCategory::DependencyRipple);
         level = level.max(RiskLevel::High);
+    }
+    // Who is cut off can't see what became of it, nor undo it.
+    if found.ours {
+        categories.insert(RiskCategory::Network);
+        level = RiskLevel::High;
+        verdict = RiskVerdict::Dangerous;
     }
     // A dry run that says it would fail, or hit something else, is a reason to look again, not a lower risk.
     if found.simulated.iter().any(|s| !s.passed) {
@@ -78,6 +107,7 @@ fn judged(action: &Action, found: Findings) -> ActionRisk {
         unresolved: risk.unresolved,
         simulated: found.simulated,
         not_simulated: found.not_simulated,
+        connections: found.connections,
     }
 }
 
@@ -99,6 +129,11 @@ fn told(risk: &RiskAssessment) -> String {
     let failed: BTreeSet<&str> =
         risk.actions.iter().filter(|a| a.simulated.iter().any(|s| !s.passed)).map(|a| a.action.as_str()).collect();
     let mut text = format!("{level} risk; {verdict}");
+    match &risk.rehearsed {
+        Some(r) if r.is_success() => text.push_str("; rehearsed in a sandbox"),
+        Some(r) if r.unable.is_none() => text.push_str("; the rehearsal failed"),
+        _ => {}
+    }
     if !failed.is_empty() {
         let names: Vec<&str> = failed.into_iter().collect();
         text.push_str(&format!("; the dry run speaks against {}", names.join(", ")));
@@ -139,7 +174,7 @@ mod tests {
     async fn assess(actions: Vec<Action>, answers: &[(&str, &str, i32)]) -> RiskAssessment {
         let plan = FixPlan { actions, ..FixPlan::default() }.sealed();
         let rehearsal = Rehearsal { plan: Arc::new(plan), host: fixture::host(answers) };
-        TesterAgent.run(&fixture::context(), &rehearsal).await.unwrap()
+        TesterAgent::default().run(&fixture::context(), &rehearsal).await.unwrap()
     }
 
     #[tokio::test]
@@ -191,6 +226,20 @@ mod tests {
         let shell = Action { shell: Some("true".into()), ..action("true") };
         let risk = assess(vec![shell], &[]).await;
         assert!(risk.verdict > RiskVerdict::Safe);
+    }
+
+    #[tokio::test]
+    async fn what_fails_in_the_sandbox_speaks_against_the_plan() {
+        for (status, passed) in [(0, true), (1, false)] {
+            let said = format!("step\t1\t{status}\t\0acts\tsystemctl\trestart\tx\u{1e}\0done\0");
+            let risk = assess(vec![action("frobnicate x")], &[("sh -c", &said, 0)]).await;
+            let rehearsed = risk.rehearsed.as_ref().unwrap();
+            assert_eq!(rehearsed.is_success(), passed, "{rehearsed:?}");
+            assert_eq!(rehearsed.would_run[0], ["systemctl", "restart", "x"]);
+            assert_eq!(told(&risk).contains("the rehearsal failed"), !passed);
+        }
+        let risk = assess(vec![action("frobnicate x")], &[]).await;
+        assert_eq!(risk.rehearsed.unwrap().unable.as_deref(), Some("it was not recorded"));
     }
 
     #[tokio::test]

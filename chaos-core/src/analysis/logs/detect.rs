@@ -28,6 +28,8 @@ const MISSED: f64 = 8.0;
 const MISSED_MANY: f64 = 20.0;
 /// A beat that is late by so many periods is far too late.
 const FAR_TOO_LATE: f64 = 5.0;
+/// Latest records of a pattern whose words are read, beside those of its template.
+const READ_WORDS: usize = 20;
 /// Bytes of an example.
 const EXAMPLE: usize = 400;
 
@@ -144,7 +146,9 @@ impl<'a> Seen<'a> {
         let row = rows_now.first().or(pattern.rows.last());
         let example = row.and_then(|r| logs.lines.get(*r as usize)).map_or("", |l| &l.text);
         let known = pattern.first < windows.before.end;
-        let words = words(example).max(words(&pattern.template));
+        let text = |row: &u32| logs.lines.get(*row as usize).map(|l| words(&l.text));
+        let latest = rows_now.iter().rev().take(READ_WORDS).filter_map(text).max().unwrap_or(Words::Plain);
+        let words = words(example).max(words(&pattern.template)).max(latest);
         let times = windows.compares.then(|| Times::of(pattern, logs));
         let broken = times.and_then(|times| {
             let rhythm = Rhythm::of(&times, windows.before.end)?;

@@ -1,6 +1,6 @@
 //! Which messages mean trouble by their words, whatever level they were logged at.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use regex::Regex;
 
@@ -58,17 +58,39 @@ static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant pattern")
 });
 
+/// A field that says of its own name that it is not so: `fatal=false`, `crashed_workers: 0`. In a template whose values
+/// are left out, a field says nothing: its records do.
+static DENIED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r#"(?i)["']?\b[\w.-]+["']?(?:"#,
+        r#"=["']?(?:0+(?:\.0+)?(?:%|ms|s)?|<\*>|false|no|none|null|nil|never|off)(?:$|["',;)\]}\s])"#,
+        // Behind a colon a sentence may follow.
+        r#"|\s?:\s?["']?(?:0+(?:\.0+)?(?:%|ms|s)?|<\*>|false|null|none)(?:$|["',;)\]}]))"#,
+    ))
+    .expect("a constant pattern")
+});
+
 /// Judges a message.
 #[must_use]
 pub fn words(message: &str) -> Words {
-    let found = if ALARM.is_match(message) {
+    let found = said(message);
+    if found == Words::Plain || HARMLESS.is_match(message) {
+        return Words::Plain;
+    }
+    match DENIED.replace_all(message, " ") {
+        Cow::Borrowed(_) => found,
+        Cow::Owned(rest) => said(&rest),
+    }
+}
+
+fn said(message: &str) -> Words {
+    if ALARM.is_match(message) {
         Words::Alarm
     } else if TROUBLE.is_match(message) {
         Words::Trouble
     } else {
-        return Words::Plain;
-    };
-    if HARMLESS.is_match(message) { Words::Plain } else { found }
+        Words::Plain
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +114,10 @@ mod tests {
             ("DIMM 3: parity error corrected", Words::Plain),
             ("nfs: server files not responding, still trying", Words::Trouble),
             ("Intel machine check architecture supported.", Words::Plain),
+            ("job 7 done: ok=1 fatal=false crashed_workers=0, \"abort\": null", Words::Plain),
+            ("job <*> done: crashed_workers=<*>", Words::Plain),
+            ("job 7 done: fatal=true crashed_workers=0", Words::Trouble),
+            ("dial tcp 10.0.0.7:0: connection refused", Words::Trouble),
             ("(root) CMD (/opt/check || echo crashed)", Words::Plain),
         ] {
             assert_eq!(words(message), want, "{message}");

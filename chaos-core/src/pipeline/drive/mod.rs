@@ -22,6 +22,7 @@ use super::{
 use crate::{
     agent::{Agent, AgentContext},
     artifact::{ArtifactName, ArtifactSink},
+    audit::{Sealed, genesis, sha256_hex},
     clock::Clock,
     error::{Error, ErrorKind, Result},
     events::{Emitted, Flushed, Message},
@@ -76,6 +77,8 @@ pub(super) struct Drive {
     incident: Incident,
     record: RunRecord,
     storage_error: Option<Error>,
+    /// The files that were written, with their hashes.
+    sealed: Sealed,
 }
 
 impl Drive {
@@ -84,7 +87,7 @@ impl Drive {
         events: mpsc::UnboundedSender<TraceEvent>,
         stop: Stop,
     ) -> Result<Self> {
-        let Pipeline { source, sink, options, agents, scenario, notifiers, id } = pipeline;
+        let Pipeline { source, sink, options, agents, scenario, notifiers, history, id } = pipeline;
         let (raw, clock, replay): (Arc<dyn Transport>, Arc<dyn Clock>, _) = match source {
             Source::Target { transport, clock } => (transport, clock, None),
             Source::Replay(replay) => (replay.clone(), idle_clock(), Some(replay)),
@@ -109,6 +112,7 @@ impl Drive {
             seq: 0,
             held: Vec::new(),
             flushed: Flushed::default(),
+            head: genesis(&id),
         };
         let recorder = replay.is_none().then(|| Recorder::start(sink.clone(), id.clone()));
         let transport = recorder.as_ref().map_or_else(|| raw.clone(), |r| r.wrap(raw.clone()));
@@ -137,6 +141,7 @@ impl Drive {
             target,
             capabilities: raw.capabilities(),
             options: options.clone(),
+            history,
             facts: None,
             injection: None,
             answers_sha256: None,
@@ -161,6 +166,7 @@ impl Drive {
             incident,
             record,
             storage_error: None,
+            sealed: Sealed::default(),
         };
         // The first writes fail here and now when the sink can't be written to.
         let (name, bytes) = artifacts::incident(&drive.incident);
@@ -389,7 +395,7 @@ impl Drive {
         }
         if self.replay.is_none() {
             let news = Arc::new((self.incident.clone(), report.clone()));
-            for (name, notifier) in &self.notifiers {
+            for (name, notifier) in self.notifiers.iter().filter(|(_, n)| n.wants(&news.0)) {
                 let (notifier, news) = (notifier.clone(), news.clone());
                 // A task of its own, like an agent: a defect of it ends with it.
                 let task = tokio::spawn(async move { notifier.notify(&news.0, &news.1).await });
@@ -412,7 +418,10 @@ impl Drive {
     async fn finish(mut self, report: Report) -> Outcome {
         if let Some(recorder) = self.recorder.take() {
             match recorder.finish().await {
-                Ok(digest) => self.record.answers_sha256 = Some(digest),
+                Ok(digest) => {
+                    self.sealed.files.insert("recording/answers.jsonl".into(), digest.clone());
+                    self.record.answers_sha256 = Some(digest);
+                }
                 Err(e) => drop(self.storage_error.get_or_insert(e)),
             }
             self.record.injection = self.incident.injection.clone();
@@ -427,7 +436,12 @@ impl Drive {
         // The end is stamped before it is stored, and said after: who sees it finds all files there.
         self.flush().await;
         self.write_all(vec![artifacts::incident(&self.incident)]).await;
-        self.phase(Phase::Done, last).await;
+        if let Some(replay) = &self.replay {
+            let files = replay.files().iter().map(|(name, digest)| ((*name).to_owned(), digest.clone()));
+            self.sealed.files.extend(files);
+        }
+        let sealed = serde_json::to_value(&self.sealed).ok();
+        self.phase_with(Phase::Done, last, sealed).await;
         self.flush().await;
         if let Err(e) = self.sink.close(self.id()).await {
             self.storage_error.get_or_insert(e);
@@ -465,8 +479,12 @@ impl Drive {
     }
 
     async fn phase(&self, phase: Phase, content: String) -> Timestamp {
+        self.phase_with(phase, content, None).await
+    }
+
+    async fn phase_with(&self, phase: Phase, content: String, data: Option<serde_json::Value>) -> Timestamp {
         let (reply, at) = oneshot::channel();
-        let emitted = Emitted { agent: self.me.clone(), kind: EventType::Phase, content, data: None };
+        let emitted = Emitted { agent: self.me.clone(), kind: EventType::Phase, content, data };
         let _ = self.contexts.events.send(Message::Phase(phase, emitted, reply));
         at.await.unwrap_or_default()
     }
@@ -490,9 +508,12 @@ impl Drive {
 
     async fn write_all(&mut self, files: Vec<(ArtifactName, Vec<u8>)>) {
         for (name, bytes) in files {
-            if let Err(e) = self.sink.write(&self.incident.id, &name, &bytes).await {
-                self.failed(&self.me, &e);
-                self.storage_error.get_or_insert(e);
+            match self.sink.write(&self.incident.id, &name, &bytes).await {
+                Ok(()) => drop(self.sealed.files.insert(name.as_str().to_owned(), sha256_hex(&bytes))),
+                Err(e) => {
+                    self.failed(&self.me, &e);
+                    self.storage_error.get_or_insert(e);
+                }
             }
         }
     }

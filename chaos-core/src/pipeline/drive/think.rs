@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{super::Named, ASKING, Drive, THINKING};
 use crate::{
-    agent::{Agent, AgentContext, Case, Diagnosed, Rehearsal},
+    agent::{Agent, AgentContext, Case, Diagnosed, Probed, Rehearsal},
     error::{Error, ErrorKind, Result},
     model::{Answer, Basis, Diagnosis, EventType, Finding, FixPlan, Ledger, Observation, Phase, RiskAssessment},
     pipeline::artifacts,
@@ -18,8 +18,8 @@ impl Drive {
         if self.stop.is_over() {
             return;
         }
-        let findings = Arc::new(self.detect(seen).await);
         let answers = Arc::new(Mutex::new(Ledger::default()));
+        let findings = Arc::new(self.detect(seen, &answers).await);
         let diagnosis = if self.stop.is_over() { None } else { self.investigate(seen, &findings, &answers).await };
         if let Some(diagnosis) = diagnosis.filter(|_| !self.stop.is_over()) {
             let diagnosis = Arc::new(diagnosis);
@@ -33,34 +33,57 @@ impl Drive {
         }
     }
 
-    async fn detect(&self, seen: &Arc<Observation>) -> Ledger<Finding> {
+    async fn detect(&self, seen: &Arc<Observation>, answers: &Arc<Mutex<Ledger<Answer>>>) -> Ledger<Finding> {
         let mut findings = Ledger::default();
         for Named(name, agent) in &self.agents.detectors {
             let cx = self.contexts.of(name, Instant::now() + THINKING);
-            match pure(agent.clone(), cx.clone(), seen.clone(), &self.stop).await {
-                Ok(found) => {
-                    for mut finding in found {
-                        if finding.cites.is_empty() || !finding.cites.iter().all(|c| seen.holds(c)) {
-                            let e = Error::new(
-                                ErrorKind::DanglingCitation,
-                                "a finding without existing evidence is dropped",
-                            );
-                            self.failed(name, &e.with("finding", finding.summary.escape_debug()));
-                            continue;
-                        }
-                        finding.agent = name.clone();
-                        let (summary, data) = (finding.summary.clone(), finding_data(&finding, findings.len()));
-                        findings.push(finding);
-                        cx.emit_with(EventType::Finding, summary, data);
-                    }
-                }
-                Err(e) => self.failed(name, &e),
+            let found = pure(agent.clone(), cx.clone(), seen.clone(), &self.stop).await;
+            self.take(&mut findings, &cx, seen, answers, found);
+        }
+        for Named(name, agent) in &self.agents.probing {
+            if self.stop.is_over() {
+                break;
             }
+            let deadline = Instant::now() + THINKING;
+            let host = self.host(&Arc::new(seen.facts.clone()), name, deadline, &self.stop, answers.clone());
+            let cx = self.contexts.of(name, deadline);
+            let found = self.asking(agent.clone(), cx.clone(), Probed { seen: seen.clone(), host }).await;
+            self.take(&mut findings, &cx, seen, answers, found);
         }
         if findings.is_empty() {
             self.note("nothing abnormal was found");
         }
         findings
+    }
+
+    /// Takes over what a detector found, but for what cites evidence or an answer that does not exist.
+    fn take(
+        &self,
+        findings: &mut Ledger<Finding>,
+        cx: &AgentContext,
+        seen: &Observation,
+        answers: &Mutex<Ledger<Answer>>,
+        found: Result<Vec<Finding>>,
+    ) {
+        let name = cx.agent();
+        let found = match found {
+            Ok(found) => found,
+            Err(e) => return self.failed(name, &e),
+        };
+        for mut finding in found {
+            // A detector cites what was seen, and what it asked itself.
+            let own = |id| answers.lock().expect("no panic while held").get(id).is_some_and(|a| a.agent == *name);
+            let is_bare = finding.cites.is_empty() && finding.answers.is_empty();
+            if is_bare || !finding.cites.iter().all(|c| seen.holds(c)) || !finding.answers.iter().all(|id| own(*id)) {
+                let e = Error::new(ErrorKind::DanglingCitation, "a finding without existing evidence is dropped");
+                self.failed(name, &e.with("finding", finding.summary.escape_debug()));
+                continue;
+            }
+            finding.agent = name.clone();
+            let (summary, data) = (finding.summary.clone(), finding_data(&finding, findings.len()));
+            findings.push(finding);
+            cx.emit_with(EventType::Finding, summary, data);
+        }
     }
 
     async fn investigate(
@@ -73,7 +96,8 @@ impl Drive {
         let Named(name, agent) = self.agents.investigator.as_ref()?;
         let deadline = Instant::now() + ASKING;
         let host = self.host(&Arc::new(seen.facts.clone()), name, deadline, &self.stop, answers.clone());
-        let case = Case { seen: seen.clone(), findings: findings.clone(), host };
+        let history = Arc::new(self.record.history.clone());
+        let case = Case { seen: seen.clone(), findings: findings.clone(), history, host };
         let diagnosis = self.asking(agent.clone(), self.contexts.of(name, deadline), case).await;
         let checked = diagnosis.and_then(|d| {
             let answers = answers.lock().expect("no panic while held");

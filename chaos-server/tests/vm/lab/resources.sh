@@ -305,7 +305,7 @@ host_out_of_memory_revert() {
 
 # ---------------------------------------------------------------------------------------------------------------------
 # swap_thrash: a service works at random on more memory than there is.
-# hard: what is available and half of the swap, mild: what is available and a fifth of it.
+# hard: what is available and a third of the swap, mild: what is available and a sixth of it. With half of it the host answers nobody.
 # Fault: swap_thrash. Culprit: unit search-index.service (process python3, the largest). Slow: it grows for 15 to 25 s, then thrashes.
 # Numbers: /proc/vmstat pswpin and pswpout (7264 and 58880 pages after 30 s), swap used 220 of 256 MB, PSI memory (3 % with mild). Everything is slow, ssh as well.
 #   python3[348]: order 156 stored in 10615 ms   (the order service, else ≈200 ms)
@@ -339,8 +339,8 @@ PY
   _begin search-index -p OOMScoreAdjust=900 -p Restart=on-failure -p RestartSec=2 /usr/bin/python3 /opt/search-index/index.py
 }
 swap_thrash_inject() {
-  local part=2
-  [ "$1" = mild ] && part=5
+  local part=3
+  [ "$1" = mild ] && part=6
   awk -v part="$part" '/^(MemAvailable|SwapFree):/ { kb[$1] = $2 } END { print int((kb["MemAvailable:"] + kb["SwapFree:"] / part) / 1024) }' \
     /proc/meminfo >/opt/search-index/segments.new
   mv /opt/search-index/segments.new /opt/search-index/segments

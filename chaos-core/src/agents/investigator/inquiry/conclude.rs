@@ -2,8 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{super::belief::State, Inquiry};
-use crate::model::{Basis, Confidence, Diagnosis, EventType, Finding, Hypothesis, Id};
+use super::{
+    super::{
+        belief::{Belief, State},
+        recurrence::{Outcomes, recurrence},
+    },
+    Inquiry,
+};
+use crate::model::{Basis, Confidence, Diagnosis, EventType, Finding, Hypothesis, Id, Recurrence};
 
 /// A second fault at least this likely is mentioned.
 const ALSO: f64 = 0.3;
@@ -12,8 +18,17 @@ impl Inquiry<'_> {
     /// The diagnosis.
     pub(in crate::agents::investigator) fn conclude(mut self) -> Diagnosis {
         let shares = self.belief.conclusion();
-        let (top, share) = shares[0];
-        let hypotheses = shares.iter().map(|(state, p)| self.hypothesis(*state, *p)).collect();
+        let (mut top, mut share) = shares[0];
+        // Logs without an error do not say that a host is well.
+        let blind = top == State::Healthy && self.case.seen.series().next().is_none();
+        if blind {
+            top = State::Unknown;
+            share = shares.iter().find(|(state, _)| *state == top).map_or(0.0, |(_, p)| *p);
+            self.limit("no metric could be read: nothing tells that the host is well".into());
+        }
+        let is_open = |state: &State| !matches!(state, State::One(i) if self.faults()[*i].benign);
+        let hypotheses =
+            shares.iter().filter(|(state, _)| is_open(state)).map(|(state, p)| self.hypothesis(*state, *p)).collect();
         let (mut culprit, mut title) = (None, self.title(top));
         if let State::One(i) = top {
             culprit = self.culprits[i].take();
@@ -26,13 +41,23 @@ impl Inquiry<'_> {
             }
         }
         let confidence = Confidence::new(share);
+        let plain = if blind {
+            "Nothing abnormal was seen, and too little to say that nothing is wrong".into()
+        } else {
+            self.title(top)
+        };
+        if blind {
+            title.clone_from(&plain);
+        }
+        let history = self.recurrence(top);
         let diagnosis = Diagnosis {
             verdict: self.verdict(top),
-            title: self.title(top),
+            title: plain,
             confidence,
             culprit,
             hypotheses,
             steps: self.steps,
+            history,
             changes: self.changes,
             limits: self.limits,
         };
@@ -43,9 +68,20 @@ impl Inquiry<'_> {
         diagnosis
     }
 
+    /// What earlier incidents of the target say of this conclusion.
+    fn recurrence(&self, top: State) -> Option<Recurrence> {
+        let named = self.verdict(top);
+        let without = Belief::new(self.catalogue, &Outcomes::of(&[], self.catalogue)).shares();
+        let prior = without.into_iter().find(|(s, _)| *s == top).map(|(_, p)| p);
+        recurrence(&self.case.history, &named, prior.zip(self.priors.get(named.id()).copied()))
+    }
+
     fn title(&self, state: State) -> String {
         match state {
-            State::Healthy => "Nothing is wrong".into(),
+            State::Healthy => match self.belief.benign() {
+                Some(i) => format!("Nothing is wrong: {}", self.faults()[i].title),
+                None => "Nothing is wrong".into(),
+            },
             State::Unknown => "Something is wrong, and what was seen does not tell what".into(),
             State::One(i) | State::Two(i, _) => self.faults()[i].title.clone(),
         }
@@ -55,7 +91,7 @@ impl Inquiry<'_> {
         let presences = self.belief.presences(&self.belief.probabilities());
         for (i, fault) in self.faults().iter().enumerate() {
             let presence = presences[i];
-            if i == top || presence < ALSO {
+            if i == top || presence < ALSO || fault.benign {
                 continue;
             }
             let how = match (self.belief.is_cause(top, i), self.belief.is_cause(i, top)) {

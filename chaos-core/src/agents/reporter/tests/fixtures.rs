@@ -184,6 +184,7 @@ fn diagnosis(verdict: Verdict, title: &str, p: f64, culprit: Option<Culprit>, al
             },
         ],
         changes: Vec::new(),
+        history: None,
         limits: Vec::new(),
     }
 }
@@ -253,8 +254,27 @@ fn stop_plan() -> (FixPlan, RiskAssessment) {
                 answer: id(2),
             }],
             not_simulated: vec!["the process's own handling of SIGTERM: it can't be tried without sending it".into()],
+            connections: Some(3),
         }],
         blast_radius: vec!["No unit requires report-gen.service".into()],
+        rehearsed: Some(Rehearsed {
+            steps: vec![RehearsedStep {
+                action: "stop-process".into(),
+                argv: ["kill", "-TERM", "4242"].map(String::from).to_vec(),
+                passed: true,
+                ended: "exit code 0".into(),
+                output: String::new(),
+            }],
+            changes: vec![FileChange {
+                kind: FileChangeKind::Modified,
+                path: "/etc/report-gen.conf".into(),
+                detail: "12 to 13 bytes".into(),
+                diff: Some("-workers = 8\n+workers = 2\n```\n".into()),
+            }],
+            would_run: vec![["kill", "-TERM", "4242"].map(String::from).to_vec()],
+            limits: vec!["/mnt/nfs (nfs4) is empty in the sandbox".into()],
+            ..Rehearsed::default()
+        }),
     };
     (plan, risk)
 }

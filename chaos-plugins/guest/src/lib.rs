@@ -1,0 +1,289 @@
+//! Plugins of AI Chaos-Handler in Rust. A detector is a type with one function:
+//!
+//! ```
+//! use chaos_plugin::{Detector, Finding, Observation, Signal};
+//!
+//! struct OutOfSpace;
+//!
+//! impl Detector for OutOfSpace {
+//!     fn detect(seen: &Observation) -> Result<Vec<Finding>, String> {
+//!         let hit = |(source, row, event): chaos_plugin::Event<'_>| {
+//!             let full = event.text.contains("No space left on device");
+//!             full.then(|| Finding::new(Signal::Other("app.disk.full".into()), &event.text).score(0.8).cite(source, row))
+//!         };
+//!         Ok(seen.events().filter_map(hit).take(10).collect())
+//!     }
+//! }
+//!
+//! chaos_plugin::detector!(OutOfSpace);
+//! # fn main() {}
+//! ```
+//!
+//! The types are those of `wit/plugin.wit`, which is the specification. There is no file system, no network, no clock
+//! and no randomness: the same input gives the same findings. `cargo test` runs natively.
+
+/// What `wit-bindgen` made of the contract.
+#[doc(hidden)]
+#[allow(missing_docs, unsafe_code)]
+pub mod bindings {
+    /// A detector. Of what it may import only what it calls ends up in the component.
+    pub mod detector {
+        wit_bindgen::generate!({
+            path: "wit",
+            world: "probing-detector-plugin",
+            pub_export_macro: true,
+            default_bindings_module: "::chaos_plugin::bindings::detector",
+            export_macro_name: "export_detector",
+        });
+    }
+    /// A fixer.
+    pub mod fixer {
+        wit_bindgen::generate!({
+            path: "wit",
+            world: "fixer-plugin",
+            pub_export_macro: true,
+            default_bindings_module: "::chaos_plugin::bindings::fixer",
+            export_macro_name: "export_fixer",
+            with: {
+                "chaos:plugin/types@0.1.0": super::detector::chaos::plugin::types,
+                "chaos:plugin/host@0.1.0": super::detector::chaos::plugin::host,
+            },
+        });
+    }
+}
+
+pub use bindings::detector::chaos::plugin::probe::Refusal;
+pub use bindings::detector::chaos::plugin::types::{
+    Action, Answer, Basis, Body, Check, Citation, Culprit, Diagnosed, Diagnosis, Ending, Entity, EntityKind, Evidence,
+    Expect, Facts, Finding, Gap, Histogram, Hypothesis, Level, LogChange, LogEvent, LogPattern, LogSignal, LogStream,
+    MetricChange, MetricSeries, MetricSignal, Observation, OnFailure, Plan, Reversibility, Rows, Signal, Verdict,
+    Window,
+};
+
+/// Finds what is abnormal.
+pub trait Detector {
+    /// Looks at all that was seen. An `Err` is one line that says what failed.
+    ///
+    /// # Errors
+    /// Whatever makes it impossible to look.
+    fn detect(seen: &Observation) -> Result<Vec<Finding>, String>;
+}
+
+/// Proposes what to do.
+pub trait Fixer {
+    /// Proposes a plan, which is empty when there is nothing to do. An `Err` is one line that says what failed.
+    ///
+    /// # Errors
+    /// Whatever makes it impossible to say.
+    fn propose(input: &Diagnosed) -> Result<Plan, String>;
+}
+
+/// Makes a component of a [`Detector`]. It asks for a target only if it calls [`run`].
+#[macro_export]
+macro_rules! detector {
+    ($name:ident) => {
+        const _: () = {
+            impl $crate::bindings::detector::exports::chaos::plugin::detector::Guest for $name {
+                fn detect(
+                    seen: $crate::Observation,
+                ) -> ::std::result::Result<::std::vec::Vec<$crate::Finding>, ::std::string::String> {
+                    <$name as $crate::Detector>::detect(&seen)
+                }
+            }
+    $crate::bindings::detector::export_detector!($name with_types_in $crate::bindings::detector);
+        };
+    };
+}
+
+/// Makes a component of a [`Fixer`].
+#[macro_export]
+macro_rules! fixer {
+    ($name:ident) => {
+        const _: () = {
+            impl $crate::bindings::fixer::exports::chaos::plugin::fixer::Guest for $name {
+                fn propose(input: $crate::Diagnosed) -> ::std::result::Result<$crate::Plan, ::std::string::String> {
+                    <$name as $crate::Fixer>::propose(&input)
+                }
+            }
+    $crate::bindings::fixer::export_fixer!($name with_types_in $crate::bindings::fixer);
+        };
+    };
+}
+
+/// The position of the evidence, the row, and the log record there.
+pub type Event<'a> = (u32, u32, &'a LogEvent);
+
+impl Observation {
+    /// All log records that were kept.
+    pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        self.logs()
+            .flat_map(|(source, logs)| logs.events.iter().enumerate().map(move |(row, e)| (source, row as u32, e)))
+    }
+
+    /// All log streams, with the position of the evidence.
+    pub fn logs(&self) -> impl Iterator<Item = (u32, &LogStream)> {
+        self.evidence.iter().enumerate().filter_map(|(i, e)| match &e.body {
+            Body::Logs(logs) => Some((i as u32, logs)),
+            Body::Metric(_) => None,
+        })
+    }
+
+    /// All metrics, with the position of the evidence.
+    pub fn series(&self) -> impl Iterator<Item = (u32, &MetricSeries)> {
+        self.evidence.iter().enumerate().filter_map(|(i, e)| match &e.body {
+            Body::Metric(series) => Some((i as u32, series)),
+            Body::Logs(_) => None,
+        })
+    }
+}
+
+impl Finding {
+    /// A finding about the host as a whole, with score 0.5 and no citation yet. It needs one to be taken.
+    #[must_use]
+    pub fn new(signal: Signal, summary: impl AsRef<str>) -> Self {
+        let entity = Entity { kind: EntityKind::Host, name: String::new(), attributes: Vec::new() };
+        let mut summary = summary.as_ref().trim();
+        if let Some((end, _)) = summary.char_indices().nth(500) {
+            summary = &summary[..end];
+        }
+        Self { signal, entity, summary: summary.to_owned(), score: 0.5, onset: None, cites: Vec::new() }
+    }
+
+    /// How far from usual, 0 to 1.
+    #[must_use]
+    pub fn score(mut self, score: f64) -> Self {
+        self.score = score.clamp(0.0, 1.0);
+        self
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn about(mut self, kind: EntityKind, name: impl Into<String>) -> Self {
+        self.entity.kind = kind;
+        self.entity.name = name.into();
+        self
+    }
+
+    /// What else identifies that.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.entity.attributes.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// When it began, in milliseconds since 1970.
+    #[must_use]
+    pub fn since(mut self, at: i64) -> Self {
+        self.onset = Some(at);
+        self
+    }
+
+    /// Rests on one row of the evidence at this position.
+    #[must_use]
+    pub fn cite(mut self, evidence: u32, row: u32) -> Self {
+        self.cites.push(Citation::Rows(Rows { evidence, start: row, end: row.saturating_add(1) }));
+        self
+    }
+
+    /// Rests on what the target answered.
+    #[must_use]
+    pub fn cite_answer(mut self, answer: &Answer) -> Self {
+        self.cites.push(Citation::Answer(answer.id));
+        self
+    }
+}
+
+/// The value that the operator set, else the one in `plugin.toml`; natively there is none.
+#[must_use]
+pub fn config(key: &str) -> Option<String> {
+    #[cfg(target_arch = "wasm32")]
+    return bindings::detector::chaos::plugin::host::config(key);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = key;
+        None
+    }
+}
+
+/// The same as a number, or `otherwise` where there is none.
+#[must_use]
+pub fn number(key: &str, otherwise: f64) -> f64 {
+    config(key).and_then(|text| text.trim().parse().ok()).filter(|n: &f64| n.is_finite()).unwrap_or(otherwise)
+}
+
+/// Says a line in the incident's trace; natively on standard error.
+pub fn say(message: &str) {
+    #[cfg(target_arch = "wasm32")]
+    bindings::detector::chaos::plugin::host::log(bindings::detector::chaos::plugin::host::LogLevel::Info, message);
+    #[cfg(not(target_arch = "wasm32"))]
+    eprintln!("{message}");
+}
+
+/// Asks the target: a program and its arguments, read-only, among the commands of `plugin.toml` that were granted.
+/// Natively there is no target.
+///
+/// # Errors
+/// Why there is no answer.
+pub fn run(argv: &[&str]) -> Result<Answer, Refusal> {
+    #[cfg(target_arch = "wasm32")]
+    {
+        let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
+        return bindings::detector::chaos::plugin::probe::run_readonly_command(&argv);
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = argv;
+        Err(Refusal::Unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(texts: &[&str]) -> Observation {
+        let event = |t: &&str| LogEvent { at: 0, level: None, unit: None, pid: None, text: (*t).into(), pattern: 0 };
+        let events = texts.iter().map(event).collect();
+        let logs = Body::Logs(LogStream { events, patterns: vec![], total_events: texts.len() as u64 });
+        let metric =
+            MetricSeries { name: "m".into(), unit: "1".into(), attributes: vec![], at: vec![1], values: vec![2.0] };
+        let evidence = |body| Evidence { source: "x".into(), body, gaps: vec![] };
+        let facts = Facts {
+            live: false,
+            hostname: String::new(),
+            os: String::new(),
+            kernel: String::new(),
+            systemd: false,
+            root: false,
+            cpus: 1,
+            memory_bytes: 0,
+            uptime_s: 0.0,
+            tools: vec![],
+            limits: vec![],
+        };
+        let evidence = vec![evidence(Body::Metric(metric)), evidence(logs)];
+        Observation { facts, baseline: None, observed: Window { start: 0, end: 1 }, evidence }
+    }
+
+    #[test]
+    fn events_and_series_come_with_their_places() {
+        let seen = seen(&["a", "b"]);
+        let at: Vec<_> = seen.events().map(|(e, row, event)| (e, row, event.text.as_str())).collect();
+        assert_eq!(at, [(1, 0, "a"), (1, 1, "b")]);
+        assert_eq!(seen.series().map(|(e, s)| (e, s.values[0])).collect::<Vec<_>>(), [(0, 2.0)]);
+    }
+
+    #[test]
+    fn a_finding_keeps_within_the_contract() {
+        let f =
+            Finding::new(Signal::Other("x".into()), "é".repeat(900)).score(7.0).cite(1, 4).about(EntityKind::Unit, "u");
+        assert_eq!((f.summary.chars().count(), f.score), (500, 1.0));
+        assert!(matches!(f.cites[..], [Citation::Rows(Rows { evidence: 1, start: 4, end: 5 })]));
+    }
+
+    #[test]
+    fn natively_there_is_no_operator_and_no_target() {
+        assert_eq!(number("x", 3.0), 3.0);
+        assert!(matches!(run(&["true"]), Err(Refusal::Unavailable)));
+    }
+}

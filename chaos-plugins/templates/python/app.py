@@ -1,0 +1,27 @@
+"""Finds log records that contain a text."""
+
+from wit_world import exports
+from wit_world.imports import host
+from wit_world.imports.types import (
+    Body_Logs, Citation_Rows, Entity, EntityKind, Finding, Observation, Rows, Signal_Other,
+)
+
+
+class Detector(exports.Detector):
+    def detect(self, seen: Observation) -> list[Finding]:
+        pattern = (host.config("pattern") or "out of memory").lower()
+        found = []
+        for place, evidence in enumerate(seen.evidence):
+            if not isinstance(evidence.body, Body_Logs):
+                continue
+            for row, event in enumerate(evidence.body.value.events):
+                if pattern in event.text.lower() and len(found) < 10:
+                    found.append(Finding(
+                        signal=Signal_Other("app.pattern"),
+                        entity=Entity(EntityKind.HOST, "", []),
+                        summary=event.text[:500],
+                        score=0.7,
+                        onset=event.at,
+                        cites=[Citation_Rows(Rows(place, row, row + 1))],
+                    ))
+        return found

@@ -1,0 +1,130 @@
+//! After a process that died: its incidents are marked, and what they had injected is proven to be gone, or said not
+//! to be. The target's own armed revert has the last word; this only looks, and helps.
+
+use std::{fs, sync::Arc};
+
+use chaos_core::{
+    artifact::ArtifactSink as _,
+    error::{Error, ErrorKind},
+    model::{EventType, IncidentId, Recovery, Status},
+    scenario::{Script, install},
+};
+use chaos_scripts::SCENARIOS;
+use serde_json::json;
+
+use super::{Request, Subject};
+use crate::{
+    commands::chaos::files,
+    output,
+    server::{Server, problem::Problem},
+};
+
+/// Its presence says that the fault of an interrupted incident was looked after.
+const RECOVERED: &str = ".recovered";
+
+/// A fault, and whether it is gone.
+pub(crate) struct Proof {
+    pub(crate) scenario: &'static str,
+    pub(crate) recovery: Recovery,
+}
+
+/// How many incidents are looked through at a start.
+const LOOKED_THROUGH: usize = 1000;
+
+/// Marks incidents whose process died, and looks after their faults in the background; at a start also after those of
+/// which nobody knows yet whether they are gone.
+///
+/// # Errors
+/// When the incidents can't be read.
+pub(crate) async fn recover(server: &Arc<Server>, at_start: bool) -> Result<(), Error> {
+    let mut ids = server.dir.mark_interrupted(server.clock.now())?;
+    for id in &ids {
+        output::note(&format!("{id} was interrupted: its process died"));
+    }
+    if at_start {
+        let unknown = |id: &IncidentId| {
+            let interrupted = server.past.head(&server.dir, id).is_some_and(|h| h.status == Status::Interrupted);
+            interrupted && !server.dir.path(id).join(RECOVERED).exists() && !ids.contains(id)
+        };
+        let latest = server.dir.incidents().await?.into_iter().rev().take(LOOKED_THROUGH);
+        let more: Vec<_> = latest.filter(unknown).collect();
+        ids.extend(more);
+    }
+    for id in ids {
+        let Some(request) = Request::of(&server.dir, &id).filter(|r| r.scenario.is_some()) else { continue };
+        let server = server.clone();
+        tokio::spawn(async move { look_after(&server, &id, &request).await });
+    }
+    Ok(())
+}
+
+async fn look_after(server: &Server, id: &IncidentId, request: &Request) {
+    let names: Vec<&str> = request.scenario.iter().map(String::as_str).collect();
+    let said = match subject(server, request).await {
+        Ok(subject) => match end_faults(server, &subject, &names).await {
+            Ok(proofs) => {
+                proofs.first().map_or(Recovery::Unknown("there is no such scenario".into()), |p| p.recovery.clone())
+            }
+            Err(e) => Recovery::Unknown(e.detail().to_owned()),
+        },
+        Err(e) => Recovery::Unknown(e.detail().to_owned()),
+    };
+    let fault = request.scenario.as_deref().unwrap_or_default();
+    let content = match &said {
+        Recovery::Proven => format!("after the interruption: {fault} is proven to be gone from the target"),
+        Recovery::NotRecovered(why) => format!("after the interruption: {fault} is NOT reverted: {why}"),
+        Recovery::Unknown(why) => {
+            format!(
+                "after the interruption: whether {fault} is reverted is not known ({why}); its armed revert fires by itself"
+            )
+        }
+    };
+    output::note(&format!("{id}: {content}"));
+    let kind = if said == Recovery::Proven { EventType::Chaos } else { EventType::Error };
+    if let Err(e) = server.dir.annotate(id, "Coordinator", kind, content, json!({ "recovery": said })) {
+        output::note(&format!("{id}: {e}"));
+    }
+    let _ = fs::write(server.dir.path(id).join(RECOVERED), b"");
+}
+
+/// The target of an incident that was started by a server.
+///
+/// # Errors
+/// When the configuration does not cover it any more.
+pub(crate) async fn subject(server: &Server, request: &Request) -> Result<Subject, Problem> {
+    match &request.vm {
+        Some(vm) => Subject::described(&server.settings, vm).await,
+        None => Subject::named(&server.settings, &request.target),
+    }
+}
+
+async fn end_faults(server: &Server, subject: &Subject, names: &[&str]) -> Result<Vec<Proof>, Problem> {
+    let target = subject.open(server.clock.clone()).await?;
+    let directory = install(&target, &files()).await?;
+    let mut proofs = Vec::new();
+    for scenario in SCENARIOS.iter().filter(|s| names.contains(&s.name)) {
+        let recovery = Script::installed(target.clone(), &directory, scenario.name).stop().await;
+        proofs.push(Proof { scenario: scenario.name, recovery });
+    }
+    Ok(proofs)
+}
+
+/// Ends every fault of ours on the target of an incident.
+///
+/// # Errors
+/// When the target has none, or can't be reached.
+pub(crate) async fn reset(server: &Server, id: &IncidentId) -> Result<(String, Vec<Proof>), Problem> {
+    let request = Request::of(&server.dir, id);
+    let request = request.ok_or_else(|| {
+        Problem::new(
+            ErrorKind::Unsupported,
+            "this incident was not started here: its target is not known; use chaos-handler cleanup",
+        )
+    })?;
+    let subject = subject(server, &request).await?;
+    if !subject.is_live() {
+        return Err(Problem::new(ErrorKind::Unsupported, "its target is no machine: there is nothing to reset"));
+    }
+    let names: Vec<&str> = SCENARIOS.iter().map(|s| s.name).collect();
+    Ok((subject.info.name.clone(), end_faults(server, &subject, &names).await?))
+}
