@@ -150,6 +150,8 @@ impl Running {
         let mut last_call: Option<Instant> = None;
         let mut killed = false;
         let mut late = 0;
+        // Whether the time for output was over once and nothing has been read since.
+        let mut quiet = false;
         let (mut out_buffer, mut err_buffer) = (vec![0; 64 << 10], vec![0; 4 << 10]);
         while status.is_none() || out.is_some() || err.is_some() {
             let pushed = tokio::select! {
@@ -172,10 +174,12 @@ impl Running {
                     continue;
                 }
                 n = read(&self.writer, &mut out, &mut out_buffer), if out.is_some() => {
+                    quiet = false;
                     late += late_bytes(last_call, &n);
                     self.pass_on(&n, Stream::Stdout, &out_buffer, &mut out)
                 }
                 n = read(&self.writer, &mut err, &mut err_buffer), if err.is_some() => {
+                    quiet = false;
                     late += late_bytes(last_call, &n);
                     self.pass_on(&n, Stream::Stderr, &err_buffer, &mut err)
                 }
@@ -184,8 +188,16 @@ impl Running {
                     last_call = Some(Instant::now() + AFTERMATH);
                     continue;
                 }
-                // After the reads: what a reader was too slow for still lies in the pipes.
-                () = aftermath(&self.writer, last_call), if last_call.is_some() && cut.is_none() => break,
+                // After the reads: what a reader was too slow for still lies in the pipes. Room may have come after
+                // the reads were tried, so they are tried once more: now there is room, which only we can take.
+                () = aftermath(&self.writer, last_call), if last_call.is_some() && cut.is_none() => {
+                    if quiet {
+                        break;
+                    }
+                    quiet = true;
+                    tokio::task::yield_now().await;
+                    continue;
+                }
             };
             if let Err(e) = pushed
                 && cut.is_none()
