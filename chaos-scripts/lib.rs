@@ -11,6 +11,10 @@
 //! assert_eq!(names, all);
 //! ```
 
+mod start;
+
+pub use start::{Start, scenario};
+
 /// One of the files that belong together in a directory of the target.
 #[derive(Debug, Clone, Copy)]
 pub struct ScriptFile {

@@ -11,11 +11,7 @@ use chaos_core::{
 use chaos_scripts::{ArgKind, SCENARIOS};
 use serde_json::json;
 
-use super::{
-    chaos::{files, wanted},
-    scripts::state,
-    target,
-};
+use super::{chaos::files, scripts::state, target};
 use crate::{
     cli::Target,
     config::Config,
@@ -26,7 +22,7 @@ use crate::{
 pub(super) fn list(as_json: bool) -> Result<Exit, Failure> {
     if as_json {
         let all: Vec<_> = SCENARIOS.iter().map(|s| {
-            let args: Vec<_> = s.args.iter().map(|a| json!({ "name": a.name, "wants": wanted(a.kind), "help": a.help, "default": a.default, "required": a.required })).collect();
+            let args: Vec<_> = s.args.iter().map(|a| json!({ "name": a.name, "wants": a.kind.wanted(), "help": a.help, "default": a.default, "required": a.required })).collect();
             json!({ "name": s.name, "summary": s.summary, "args": args, "max_runtime_s": s.default_max_runtime, "causes": s.causes, "needs_root": s.needs_root })
         }).collect();
         output::print_json(&all)?;
@@ -49,7 +45,7 @@ pub(super) fn list(as_json: bool) -> Result<Exit, Failure> {
                 "  --set {}={value}  {} ({about}{}{default})\n",
                 arg.name,
                 arg.help,
-                wanted(arg.kind)
+                arg.kind.wanted()
             ));
         }
         text.push('\n');

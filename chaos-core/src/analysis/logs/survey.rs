@@ -172,8 +172,14 @@ impl Survey {
     /// The template that a line of the same stream ended up in; `None` of a line that is part of no record.
     #[must_use]
     pub fn template(&self, tag: LineTag) -> Option<&Template> {
+        self.templates.get(self.position(tag)?)
+    }
+
+    /// Where in [`Survey::templates`] that template is.
+    #[must_use]
+    pub fn position(&self, tag: LineTag) -> Option<usize> {
         let place = self.places.get(tag.pattern()? as usize).copied().flatten()?;
-        self.templates.get(place as usize)
+        Some(place as usize)
     }
 
     /// Whether a line's record asks for attention: it is an error by its level or, where it has none, by its words;

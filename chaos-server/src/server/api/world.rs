@@ -12,14 +12,11 @@ use chaos_scripts::{ArgKind, SCENARIOS};
 use serde_json::json;
 
 use super::json;
-use crate::{
-    commands::chaos::wanted,
-    server::{
-        Server, access,
-        problem::Problem,
-        prometheus,
-        runs::{Subject, kind},
-    },
+use crate::server::{
+    Server, access,
+    problem::Problem,
+    prometheus,
+    runs::{Subject, kind},
 };
 
 pub(in crate::server) async fn scenarios() -> Response {
@@ -30,7 +27,7 @@ pub(in crate::server) async fn scenarios() -> Response {
             let args: Vec<_> = args
                 .map(|a| {
                     json!({
-                        "name": a.name, "wants": wanted(a.kind), "help": a.help, "default": a.default,
+                        "name": a.name, "wants": a.kind.wanted(), "help": a.help, "default": a.default,
                         "required": a.required, "secret": a.kind == ArgKind::Secret,
                     })
                 })
