@@ -34,7 +34,7 @@ pub(crate) fn caught(py: Python<'_>, raised: &PyErr) -> (Error, String) {
     };
     let traceback = py
         .import("traceback")
-        .and_then(|module| module.call_method1("format_exception", (value,)))
+        .and_then(|module| module.call_method1("format_exception", (value.get_type(), value, raised.traceback(py))))
         .and_then(|lines| lines.extract::<Vec<String>>())
         .map(|lines| lines.concat())
         .unwrap_or_default();

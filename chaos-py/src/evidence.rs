@@ -1,6 +1,9 @@
 //! What was seen, held where Rust put it: Python and any dataframe library read the same memory.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use chaos_core::{
     analysis::logs::LogMiner,
@@ -106,6 +109,16 @@ pub(crate) struct Column {
     which: Which,
 }
 
+impl Column {
+    fn number(&self, at: usize) -> Option<f64> {
+        let series = self.held.series();
+        match self.which {
+            Which::At => series.at.get(at).map(|at| *at as f64),
+            Which::Values => series.values.get(at).copied(),
+        }
+    }
+}
+
 #[pymethods]
 impl Column {
     fn __len__(&self) -> usize {
@@ -113,19 +126,18 @@ impl Column {
     }
 
     fn __getitem__(&self, index: isize) -> PyResult<f64> {
-        let series = self.held.series();
-        let len = series.values.len();
+        let len = self.__len__();
         let at = if index < 0 { len.checked_sub(index.unsigned_abs()) } else { Some(index.unsigned_abs()) };
-        let at = at.filter(|at| *at < len).ok_or_else(|| PyIndexError::new_err("no such sample"))?;
-        Ok(match self.which {
-            Which::At => series.at[at] as f64,
-            Which::Values => series.values[at],
-        })
+        at.and_then(|at| self.number(at)).ok_or_else(|| PyIndexError::new_err("no such sample"))
+    }
+
+    fn __iter__(&self) -> ColumnIterator {
+        ColumnIterator { column: Self { held: self.held.clone(), which: self.which }, next: AtomicUsize::new(0) }
     }
 
     /// As numpy's protocol wants it: <https://numpy.org/doc/stable/reference/arrays.interface.html>. Read-only.
     #[getter]
-    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let series = self.held.series();
         let (kind, address) = match self.which {
             Which::At => ("<i8", series.at.as_ptr().addr()),
@@ -136,11 +148,30 @@ impl Column {
         told.set_item("shape", (series.values.len(),))?;
         told.set_item("typestr", kind)?;
         told.set_item("data", (address, true))?;
-        Ok(told)
+        Ok(told.into_any())
     }
 
     fn __repr__(&self) -> String {
         format!("<{} numbers>", self.__len__())
+    }
+}
+
+/// The numbers one by one.
+#[pyclass(frozen, module = "chaos_handler._native")]
+pub(crate) struct ColumnIterator {
+    column: Column,
+    next: AtomicUsize,
+}
+
+#[pymethods]
+impl ColumnIterator {
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__(&self) -> Option<f64> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        self.column.number(at)
     }
 }
 
@@ -245,11 +276,11 @@ impl LogStream {
         self.0.logs().lines.len()
     }
 
-    /// The rows from `from` on, `to` excluded, as dicts.
-    fn lines<'py>(&self, py: Python<'py>, from: usize, to: usize) -> PyResult<Bound<'py, PyAny>> {
+    /// The rows from `start` on, `end` excluded, as dicts.
+    fn lines<'py>(&self, py: Python<'py>, start: usize, end: usize) -> PyResult<Bound<'py, PyAny>> {
         let lines = &self.0.logs().lines;
-        let to = to.min(lines.len());
-        convert::to_python(py, &lines[from.min(to)..to])
+        let end = end.min(lines.len());
+        convert::to_python(py, &lines[start.min(end)..end])
     }
 
     fn patterns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -262,7 +293,7 @@ impl LogStream {
 
     /// The kept rows by column: milliseconds since the epoch (as bytes of 64-bit numbers), level, unit, process, text and
     /// template.
-    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let logs = self.0.logs();
         let at: Vec<u8> = logs.lines.iter().flat_map(|l| l.at.0.to_le_bytes()).collect();
         let texts = |of: &dyn Fn(&LogLine) -> Option<String>| logs.lines.iter().map(of).collect::<Vec<_>>();
@@ -273,7 +304,7 @@ impl LogStream {
         columns.set_item("pid", logs.lines.iter().map(|l| l.pid).collect::<Vec<_>>())?;
         columns.set_item("text", texts(&|l| Some(l.text.clone())))?;
         columns.set_item("template", texts(&|l| arrow::template(logs, l).map(str::to_owned)))?;
-        Ok(columns)
+        Ok(columns.into_any())
     }
 
     fn arrow_stream<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -25,7 +25,8 @@ mod _native {
     use crate::analysis::{Miner, assess, evaluate};
     #[pymodule_export]
     use crate::evidence::{
-        Column, Known, LogStream, MetricSeries, Seen, log_stream, metric_series, metric_series_packed, open_incident,
+        Column, ColumnIterator, Known, LogStream, MetricSeries, Seen, log_stream, metric_series, metric_series_packed,
+        open_incident,
     };
     #[pymodule_export]
     use crate::host::{Context, Followed, Host};

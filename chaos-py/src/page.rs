@@ -1,7 +1,7 @@
 //! Markdown and charts for a notebook: HTML in which nothing that came from a host is markup.
 
 use chaos_core::{
-    chart::{Line, Spec, render},
+    chart::{Line, Spec, render, visible},
     model::{Series, Timestamp},
 };
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use crate::evidence::MetricSeries;
 
+#[allow(clippy::needless_pass_by_value)] // as Python hands it over
 /// A report as HTML. HTML in it becomes text, links lead nowhere; images are looked up in `images` (name, data URL).
 #[pyfunction]
 pub(crate) fn markdown_to_html(markdown: &str, images: Vec<(String, String)>) -> String {
@@ -21,7 +22,8 @@ pub(crate) fn markdown_to_html(markdown: &str, images: Vec<(String, String)>) ->
 
 fn safe<'a>(event: Event<'a>, images: &[(String, String)]) -> Event<'a> {
     match event {
-        Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
+        Event::Html(text) | Event::InlineHtml(text) | Event::Text(text) => Event::Text(shown(&text).into()),
+        Event::Code(text) => Event::Code(shown(&text).into()),
         Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
         Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
         Event::Start(Tag::Link { link_type, id, .. }) => {
@@ -34,6 +36,11 @@ fn safe<'a>(event: Event<'a>, images: &[(String, String)]) -> Event<'a> {
         }
         other => other,
     }
+}
+
+/// With what is invisible or turns the direction of reading written as escapes.
+fn shown(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// A series as an SVG document; spans in milliseconds since the epoch.

@@ -76,12 +76,12 @@ impl Setup {
     }
 
     /// Artifacts go to this directory.
-    fn into_dir(&mut self, path: PathBuf) {
+    fn dir(&mut self, path: PathBuf) {
         self.place = Place::Dir(path);
     }
 
     /// Artifacts go to this sink: `call(method, arguments)`.
-    fn into_sink(&mut self, call: Py<PyAny>) {
+    fn sink(&mut self, call: Py<PyAny>) {
         self.place = Place::Python(PySink::new(call));
     }
 
@@ -119,7 +119,7 @@ impl Setup {
     }
 
     /// A fault to inject between baseline and observation.
-    #[pyo3(signature = (name, set, duration_s, max_runtime_s, allow_unmarked))]
+    #[allow(clippy::needless_pass_by_value)] // as Python hands it over
     fn scenario(
         &mut self,
         py: Python<'_>,

@@ -115,7 +115,7 @@ impl Transport for Stamped {
             argv: command.argv.clone(),
             stdin: command.stdin.clone(),
             elevate: command.elevate,
-            within_s: (request.within != Duration::MAX).then(|| request.within.as_secs_f64()),
+            within_s: (request.within != Duration::MAX).then_some(request.within.as_secs_f64()),
             agent: request.agent.to_string(),
             stopped: stopped.clone(),
         };

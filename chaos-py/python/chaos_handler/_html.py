@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def _image(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
     """Rows of cells that are HTML already."""
     cells = ("".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) for row in rows)
     body = "".join(f"<tr>{row}</tr>" for row in cells)
@@ -93,14 +94,14 @@ def incident(shown: Incident) -> str:
     plan, risk = shown.plan, shown.risk
     if plan is not None:
         parts.append(f"<h4>What to do</h4><p>{text(plan.summary)}</p>")
-        rows = []
+        steps = []
         for n, action in enumerate(plan.actions):
             verdict = risk.actions[n].verdict if risk is not None and n < len(risk.actions) else "needs_approval"
             colour = _RISK.get(verdict, "inherit")
             command = action.shell or " ".join(action.argv)
             judged = f'<span style="color:{colour}">{text(verdict.replace("_", " "))}</span>'
-            rows.append((text(action.title), f"<code>{text(command)}</code>", judged))
-        parts.append(_table(rows))
+            steps.append((text(action.title), f"<code>{text(command)}</code>", judged))
+        parts.append(_table(steps))
         if plan.next_questions:
             parts.append("<ul>" + "".join(f"<li>{text(q)}</li>" for q in plan.next_questions) + "</ul>")
     parts.extend(f'<p style="{_QUIET}">{text(error)}</p>' for error in shown.errors)

@@ -46,16 +46,18 @@ def _line(event: TraceEvent) -> None:
 
 
 def _in_notebook(incident: str) -> Iterator[Callable[[TraceEvent], None]]:
-    from IPython.display import HTML, display as shown  # type: ignore[import-not-found, unused-ignore]
+    import importlib
+
+    ipython: Any = importlib.import_module("IPython.display")
 
     from ._html import Timeline
 
     told: list[TraceEvent] = []
-    handle: Any = shown(HTML(Timeline(told, incident)._repr_html_()), display_id=True)
+    handle: Any = ipython.display(ipython.HTML(Timeline(told, incident)._repr_html_()), display_id=True)
 
     def show(event: TraceEvent) -> None:
         if event.type in _TOLD:
             told.append(event)
-            handle.update(HTML(Timeline(told[-_MOST:], incident)._repr_html_()))
+            handle.update(ipython.HTML(Timeline(told[-_MOST:], incident)._repr_html_()))
 
     yield show

@@ -221,12 +221,12 @@ def _tuple(parts: list[_Load], data: Any) -> tuple[Any, ...]:
 def _union(members: list[Any]) -> _Load:
     if len(members) == 1:
         return loader(members[0])
-    tagged = {member._tag: member for member in members if isinstance(member, type) and hasattr(member, "_tag")}
+    tagged: dict[str, Any] = {member._tag: member for member in members if hasattr(member, "_tag")}
     if not tagged:
         return lambda data: data
 
     def load(data: Any) -> Any:
-        member = tagged.get(data.get("kind")) if isinstance(data, Mapping) else None
+        member = tagged.get(str(data.get("kind"))) if isinstance(data, Mapping) else None
         return data if member is None else member.from_dict(data)
 
     return load

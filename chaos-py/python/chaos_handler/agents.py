@@ -49,36 +49,36 @@ class Context:
     """Who runs, for which incident, until when, and where to say so."""
 
     def __init__(self, native: _native.Context) -> None:
-        self._native = native
+        self._inner = native
 
     @property
     def incident(self) -> str:
         """The incident's id."""
-        return self._native.incident
+        return self._inner.incident
 
     @property
     def agent(self) -> str:
         """The name under which this agent is registered."""
-        return self._native.agent
+        return self._inner.agent
 
     @property
     def left_s(self) -> float:
         """Seconds until the result is no longer wanted."""
-        return self._native.left_s
+        return self._inner.left_s
 
     def emit(self, kind: EventType, content: str, data: object = None) -> None:
         """Says something in the trace: one line, and data for programs."""
-        self._native.emit(kind, content, None if data is None else dump(data))
+        self._inner.emit(kind, content, None if data is None else dump(data))
 
 
 class Follow:
     """A command's output as it comes: iterating gives the time at which each piece was read, the stream and the bytes."""
 
     def __init__(self, native: _native.Followed) -> None:
-        self._native = native
+        self._inner = native
 
     def __iter__(self) -> Iterator[tuple[datetime, str, bytes]]:
-        for at, stream, data in self._native:
+        for at, stream, data in self._inner:
             yield of_millis(at), stream, data
 
     def lines(self) -> Iterator[tuple[datetime, str]]:
@@ -96,12 +96,12 @@ class Follow:
 
     def stop(self) -> None:
         """Asks the command to end; what it printed until then still comes."""
-        self._native.stop()
+        self._inner.stop()
 
     @property
     def end(self) -> End | None:
         """How it ended; `None` before the iteration was over."""
-        end = self._native.end()
+        end = self._inner.end()
         return None if end is None else End.from_dict(end[0])
 
 
@@ -109,12 +109,12 @@ class Host:
     """A target as agents see it: it can be asked, read-only, and nothing else."""
 
     def __init__(self, native: _native.Host) -> None:
-        self._native = native
+        self._inner = native
 
     @property
     def facts(self) -> Facts:
         """What the target is and has."""
-        return Facts.from_dict(self._native.facts())
+        return Facts.from_dict(self._inner.facts())
 
     def ask(self, *argv: str, within_s: float = 10.0) -> tuple[int, Answer]:
         """Runs one read-only command and waits for its whole answer, at most 1 MiB.
@@ -123,21 +123,21 @@ class Host:
         succeeded or not. Raises `RefusedError` for a command that is not known to be read-only, `NotRecordedError` in a
         replay that does not hold it, `DeadlineError`, or why the target can't be reached.
         """
-        number, answer = self._native.ask(list(argv), within_s)
+        number, answer = self._inner.ask(list(argv), within_s)
         return number, Answer.from_dict(answer)
 
     def get(self, port: int, path: str = "/", *, within_s: float = 10.0) -> tuple[int, Answer]:
         """The same for `GET http://127.0.0.1:port/path` as seen from the target."""
-        number, answer = self._native.get(port, path, within_s)
+        number, answer = self._inner.get(port, path, within_s)
         return number, Answer.from_dict(answer)
 
     def follow(self, *argv: str, within_s: float | None = None) -> Follow:
         """Runs a read-only command whose output is read as it comes, until the observation ends."""
-        return Follow(self._native.follow(list(argv), within_s))
+        return Follow(self._inner.follow(list(argv), within_s))
 
     def allows(self, *argv: str) -> None:
         """Raises `RefusedError`, with the rule that says no, when `ask` would not let this through."""
-        self._native.allows(list(argv))
+        self._inner.allows(list(argv))
 
 
 class Collector(ABC):
@@ -224,7 +224,7 @@ class ArtifactSink(ABC):
         """Returns an artifact's bytes; raises `NotFoundError` when there is none."""
 
     @abstractmethod
-    def list(self, incident: str) -> Any:
+    def names(self, incident: str) -> Any:
         """Returns the names of an incident's artifacts, sorted."""
 
     @abstractmethod
@@ -261,7 +261,7 @@ def _evidence(returned: Any) -> list[Any]:
     for item in returned:
         if not isinstance(item, wanted):
             raise TypeError(f"a collector returns MetricSeries and LogStream, not {type(item).__name__}")
-    return [item._native for item in returned]
+    return [item._inner for item in returned]
 
 
 def _listed(returned: Any) -> list[Any]:
@@ -331,7 +331,7 @@ def _sink(sink: ArtifactSink) -> Callable[[str, tuple[Any, ...]], Any]:
             given[0] = parsed(given[0])
         elif method == "append_event":
             given[1] = TraceEvent.from_dict(given[1])
-        returned = _settled(getattr(sink, method)(*given))
+        returned = _settled(getattr(sink, "names" if method == "list" else method)(*given))
         return list(returned) if method in ("list", "incidents") else returned
 
     return call

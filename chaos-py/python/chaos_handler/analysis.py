@@ -161,10 +161,10 @@ def detect_anomalies(
     """
     if not isinstance(series, MetricSeries):
         if at is None:
-            index = getattr(series, "index", None)
-            at = index if index is not None and hasattr(index, "tz") else range(0, 1000 * len(series), 1000)
-            if hasattr(at, "tz_convert") and at.tz is not None:
-                at = at.tz_convert("UTC").tz_localize(None)
+            at = range(0, 1000 * len(series), 1000)
+            index: Any = getattr(series, "index", None)
+            if hasattr(index, "tz"):
+                at = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
         series = MetricSeries(name, at, series, unit=unit)
     before = None if baseline is None else _millis(baseline)
     if observed is not None:
@@ -173,7 +173,7 @@ def detect_anomalies(
         stamps = series.at
         last = int(max(stamps, default=0)) + 1
         window = (int(min(stamps, default=0)) if before is None else before[1], last)
-    return [Anomaly.from_dict(found) for found in series._native.anomalies(window, before)]
+    return [Anomaly.from_dict(found) for found in series._inner.anomalies(window, before)]
 
 
 def _millis(span: Span | tuple[datetime, datetime]) -> tuple[int, int]:

@@ -22,33 +22,33 @@ __all__ = ["LogStream", "MetricSeries", "Observation"]
 class _Evidence:
     """What both kinds of evidence have in common."""
 
-    _native: Any
+    _inner: Any
 
     @property
     def source(self) -> str:
         """Where it comes from on the target: `journald`, `/var/log/syslog`, `/proc`."""
-        return str(self._native.source)
+        return str(self._inner.source)
 
     @property
     def number(self) -> int | None:
         """Its number among what was seen, as citations have it; `None` of what was made here and not collected yet."""
-        number: int | None = self._native.number
+        number: int | None = self._inner.number
         return number
 
     @property
     def gaps(self) -> list[Gap]:
         """When nothing could be seen, and why."""
-        return [Gap.from_dict(gap) for gap in self._native.gaps()]
+        return [Gap.from_dict(gap) for gap in self._inner.gaps()]
 
     def __len__(self) -> int:
-        return len(self._native)
+        return len(self._inner)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> Any:
         """Arrow's C stream interface: `pyarrow.table(x)`, `polars.DataFrame(x)`, `duckdb` and others read this."""
-        return self._native.arrow_stream()
+        return self._inner.arrow_stream()
 
     def __arrow_c_schema__(self) -> Any:
-        return self._native.arrow_schema()
+        return self._inner.arrow_schema()
 
     def to_polars(self) -> polars.DataFrame:
         """As a polars frame, without a copy of numbers. Needs polars."""
@@ -77,7 +77,7 @@ class MetricSeries(_Evidence):
     takes without a copy.
     """
 
-    _native: _native.MetricSeries
+    _inner: _native.MetricSeries
 
     def __init__(
         self,
@@ -97,44 +97,44 @@ class MetricSeries(_Evidence):
         named = dict(attributes or {})
         if hasattr(at, "__array__") or hasattr(values, "__array__"):
             times, numbers = _arrays(at, values)
-            self._native = _native.metric_series_packed(source, name, unit, named, times, numbers)
+            self._inner = _native.metric_series_packed(source, name, unit, named, times, numbers)
             return
         stamps = [millis(t) if isinstance(t, datetime) else int(t) for t in at]
         floats = [float("nan") if v is None else float(v) for v in values]
         if len(stamps) != len(floats):
             raise InvalidInputError(f"a series has a time for each value; there are {len(stamps)} and {len(floats)}")
-        self._native = _native.metric_series(source, name, unit, named, stamps, floats)
+        self._inner = _native.metric_series(source, name, unit, named, stamps, floats)
 
     @classmethod
     def _of(cls, native: _native.MetricSeries) -> MetricSeries:
         series = cls.__new__(cls)
-        series._native = native
+        series._inner = native
         return series
 
     @property
     def name(self) -> str:
         """Such as `system.cpu.utilization`."""
-        return self._native.name
+        return self._inner.name
 
     @property
     def unit(self) -> str:
         """UCUM unit: `1`, `By`, `s`, `{process}`."""
-        return self._native.unit
+        return self._inner.unit
 
     @property
     def attributes(self) -> dict[str, str]:
         """Such as `{"cpu.mode": "user"}`."""
-        return dict(self._native.attributes)
+        return dict(self._inner.attributes)
 
     @property
     def at(self) -> _native.Column:
         """Milliseconds since the epoch of each sample."""
-        return self._native.at
+        return self._inner.at
 
     @property
     def values(self) -> _native.Column:
         """One value a sample; NaN where it is missing."""
-        return self._native.values
+        return self._inner.values
 
     def to_pandas(self) -> pandas.Series[float]:
         """As a pandas series over UTC times. Needs pandas."""
@@ -145,7 +145,7 @@ class MetricSeries(_Evidence):
         return pandas.Series(numpy.asarray(self.values), index=index, name=self.name, copy=False)
 
     def _repr_svg_(self) -> str:
-        return _native.chart(self._native)
+        return _native.chart(self._inner)
 
     def __repr__(self) -> str:
         named = "".join(f", {key}={value}" for key, value in self.attributes.items())
@@ -169,7 +169,7 @@ def _arrays(at: Any, values: Any) -> tuple[bytes, bytes]:
 class LogStream(_Evidence):
     """A log stream: all of it counted by pattern, part of it kept. It is a sequence of the kept `LogLine`s."""
 
-    _native: _native.LogStream
+    _inner: _native.LogStream
 
     def __init__(self, source: str, lines: Iterable[str | bytes | tuple[datetime, str | bytes]]) -> None:
         """Makes a stream: what a collector of yours returns. The lines are redacted and mined.
@@ -181,28 +181,28 @@ class LogStream(_Evidence):
             at, text = line if isinstance(line, tuple) else (None, line)
             raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
             rows.append((0 if at is None else millis(at), raw))
-        self._native = _native.log_stream(source, rows)
+        self._inner = _native.log_stream(source, rows)
 
     @classmethod
     def _of(cls, native: _native.LogStream) -> LogStream:
         stream = cls.__new__(cls)
-        stream._native = native
+        stream._inner = native
         return stream
 
     @property
     def total_lines(self) -> int:
         """Records in the whole stream."""
-        return self._native.total_lines
+        return self._inner.total_lines
 
     @property
     def total_bytes(self) -> int:
         """Bytes in the whole stream."""
-        return self._native.total_bytes
+        return self._inner.total_bytes
 
     @property
     def patterns(self) -> list[LogPattern]:
         """Every shape of record in the stream."""
-        return [LogPattern.from_dict(pattern) for pattern in self._native.patterns()]
+        return [LogPattern.from_dict(pattern) for pattern in self._inner.patterns()]
 
     @overload
     def __getitem__(self, index: int) -> LogLine: ...
@@ -212,16 +212,16 @@ class LogStream(_Evidence):
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
-                return [LogLine.from_dict(line) for line in self._native.lines(start, stop)]
+                return [LogLine.from_dict(line) for line in self._inner.lines(start, stop)]
             return [self[i] for i in range(start, stop, step)]
         at = index + len(self) if index < 0 else index
         if not 0 <= at < len(self):
             raise IndexError("no such line")
-        return LogLine.from_dict(self._native.lines(at, at + 1)[0])
+        return LogLine.from_dict(self._inner.lines(at, at + 1)[0])
 
     def __iter__(self) -> Iterator[LogLine]:
         for start in range(0, len(self), 1000):
-            for line in self._native.lines(start, start + 1000):
+            for line in self._inner.lines(start, start + 1000):
                 yield LogLine.from_dict(line)
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -229,7 +229,7 @@ class LogStream(_Evidence):
         import numpy
         import pandas
 
-        columns = dict(self._native.columns())
+        columns = dict(self._inner.columns())
         at = numpy.frombuffer(columns.pop("at"), dtype="<i8").view("datetime64[ms]")
         frame = pandas.DataFrame({"at": pandas.DatetimeIndex(at).tz_localize("UTC"), **columns})
         return frame.astype({"pid": "Int64"})
@@ -252,29 +252,29 @@ class Observation:
     """All that was seen. Detectors get this: no scenario and no phase is in it."""
 
     def __init__(self, native: _native.Observation) -> None:
-        self._native = native
+        self._inner = native
         self._evidence: list[MetricSeries | LogStream] | None = None
 
     @property
     def facts(self) -> Facts:
         """What the target is and has."""
-        return Facts.from_dict(self._native.facts())
+        return Facts.from_dict(self._inner.facts())
 
     @property
     def baseline(self) -> Span | None:
         """When the target was taken to be as usual; `None` when there was no such time."""
-        return None if self._native.baseline is None else _span(self._native.baseline)
+        return None if self._inner.baseline is None else _span(self._inner.baseline)
 
     @property
     def observed(self) -> Span:
         """When something may be wrong."""
-        return _span(self._native.observed)
+        return _span(self._inner.observed)
 
     @property
     def evidence(self) -> list[MetricSeries | LogStream]:
         """All of it; positions are the numbers that citations have."""
         if self._evidence is None:
-            self._evidence = [_wrapped(native) for native in self._native.evidence()]
+            self._evidence = [_wrapped(native) for native in self._inner.evidence()]
         return self._evidence
 
     @property

@@ -38,7 +38,7 @@ class Incident:
     A run gives one; `Incident.open` reads one that was written. In a notebook it shows itself as a page.
     """
 
-    _native: _native.Incident
+    _inner: _native.Incident
 
     @classmethod
     def _of(
@@ -49,7 +49,7 @@ class Incident:
         storage_error: str | None = None,
     ) -> Incident:
         incident = cls.__new__(cls)
-        incident._native = native
+        incident._inner = native
         incident._report = report
         incident._trace = trace or []
         incident._storage_error = storage_error
@@ -82,57 +82,57 @@ class Incident:
     @property
     def id(self) -> str:
         """`inc-YYYYMMDD-NNN`."""
-        return self._native.id
+        return self._inner.id
 
     @cached_property
     def status(self) -> Status:
         """How far it came: `completed`, `failed` (there was no evidence at all), `stopped`, `interrupted`, `running`."""
-        status: Status = self._native.section("status")
+        status: Status = self._inner.section("status")
         return status
 
     @cached_property
     def reason(self) -> str | None:
         """Why it failed or was stopped, where it was."""
-        reason: str | None = self._native.section("reason")
+        reason: str | None = self._inner.section("reason")
         return reason
 
     @cached_property
     def target(self) -> TargetInfo:
         """What it is about."""
-        return TargetInfo.from_dict(self._native.section("target"))
+        return TargetInfo.from_dict(self._inner.section("target"))
 
     @cached_property
     def options(self) -> RunOptions:
         """How it was run."""
-        return RunOptions.from_dict(self._native.section("options"))
+        return RunOptions.from_dict(self._inner.section("options"))
 
     @cached_property
     def span(self) -> Span:
         """When it began and ended."""
-        return Span.from_dict(self._native.section("span"))
+        return Span.from_dict(self._inner.section("span"))
 
     @cached_property
     def facts(self) -> Facts | None:
         """What the target is and has; `None` when it could not be asked."""
-        facts = self._native.section("facts")
+        facts = self._inner.section("facts")
         return None if facts is None else Facts.from_dict(facts)
 
     @property
     def baseline(self) -> Span | None:
         """When the target was taken to be as usual."""
-        spans = self._native.spans()
+        spans = self._inner.spans()
         return None if spans is None or spans[0] is None else _span(spans[0])
 
     @property
     def observed(self) -> Span | None:
         """When something may have been wrong."""
-        spans = self._native.spans()
+        spans = self._inner.spans()
         return None if spans is None else _span(spans[1])
 
     @cached_property
     def evidence(self) -> list[MetricSeries | LogStream]:
         """What was seen; positions are the numbers that citations have."""
-        return [_wrapped(native) for native in self._native.evidence()]
+        return [_wrapped(native) for native in self._inner.evidence()]
 
     @property
     def metrics(self) -> list[MetricSeries]:
@@ -151,23 +151,23 @@ class Incident:
     @cached_property
     def findings(self) -> list[Finding]:
         """What is abnormal."""
-        return [Finding.from_dict(item) for item in self._native.section("findings")]
+        return [Finding.from_dict(item) for item in self._inner.section("findings")]
 
     @cached_property
     def answers(self) -> list[Answer]:
         """What the target was asked, and what it said."""
-        return [Answer.from_dict(item) for item in self._native.section("answers")]
+        return [Answer.from_dict(item) for item in self._inner.section("answers")]
 
     @cached_property
     def diagnosis(self) -> Diagnosis | None:
         """What explains it; `None` when it was never worked out."""
-        diagnosis = self._native.section("diagnosis")
+        diagnosis = self._inner.section("diagnosis")
         return None if diagnosis is None else Diagnosis.from_dict(diagnosis)
 
     @cached_property
     def plans(self) -> list[FixPlan]:
         """What to do, best first."""
-        return [FixPlan.from_dict(item) for item in self._native.section("plans")]
+        return [FixPlan.from_dict(item) for item in self._inner.section("plans")]
 
     @property
     def plan(self) -> FixPlan | None:
@@ -177,7 +177,7 @@ class Incident:
     @cached_property
     def risks(self) -> list[RiskAssessment]:
         """What could go wrong with each plan, in the same order."""
-        return [RiskAssessment.from_dict(item) for item in self._native.section("risks")]
+        return [RiskAssessment.from_dict(item) for item in self._inner.section("risks")]
 
     @property
     def risk(self) -> RiskAssessment | None:
@@ -187,13 +187,13 @@ class Incident:
     @cached_property
     def injection(self) -> Injection | None:
         """The fault that was injected by us, where one was."""
-        injection = self._native.section("injection")
+        injection = self._inner.section("injection")
         return None if injection is None else Injection.from_dict(injection)
 
     @cached_property
     def errors(self) -> list[str]:
         """What failed on the way, one line each."""
-        return list(self._native.section("errors"))
+        return list(self._inner.section("errors"))
 
     @property
     def report(self) -> Report | None:
@@ -212,7 +212,7 @@ class Incident:
 
     def to_json(self) -> str:
         """`incident.json`: the versioned contract that other programs read."""
-        return bytes(self._native.json()).decode()
+        return bytes(self._inner.json()).decode()
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -232,7 +232,7 @@ class Incident:
         return f"<Incident {self.id} on {self.target.name}: {self.status}, {said}>"
 
     def __str__(self) -> str:
-        return self._native.summary()
+        return self._inner.summary()
 
     def _repr_html_(self) -> str:
         from ._html import incident

@@ -83,26 +83,26 @@ class Run:
     """
 
     def __init__(self, native: _native.Run) -> None:
-        self._native = native
+        self._inner = native
         self._incident: Incident | None = None
 
     @property
     def id(self) -> str:
         """The incident's id."""
-        return self._native.id
+        return self._inner.id
 
     @property
     def is_over(self) -> bool:
         """Whether it has ended."""
-        return self._native.is_over
+        return self._inner.is_over
 
     def stop(self) -> None:
         """Ends it as stopped: what was injected is reverted, and what is known so far is told."""
-        self._native.stop()
+        self._inner.stop()
 
     def events(self, after: int = 0) -> Iterator[TraceEvent]:
         """Its events as they happen, from the one after so many; ends with the run."""
-        while (event := self._native.event(after)) is not None:
+        while (event := self._inner.event(after)) is not None:
             after += 1
             yield TraceEvent.from_dict(event)
 
@@ -115,7 +115,7 @@ class Run:
             at = after
 
             def begin(done: Callable[[Any, Any], None], at: int = at) -> None:
-                self._native.event_then(at, done)
+                self._inner.event_then(at, done)
 
             event = await _awaited(begin)
             if event is None:
@@ -137,11 +137,11 @@ class Run:
             if time.monotonic() >= until:
                 raise DeadlineError(f"the run is not over after {timeout} s (incident: {self.id})")
             time.sleep(min(0.02, max(0.0, until - time.monotonic())))
-        return self._known(self._native.outcome())
+        return self._known(self._inner.outcome())
 
     async def wait_async(self) -> Incident:
         """The same without blocking the event loop. A cancelled wait leaves the run as it is."""
-        return self._known(await _awaited(self._native.outcome_then))
+        return self._known(await _awaited(self._inner.outcome_then))
 
     def __await__(self) -> Generator[Any, None, Incident]:
         return self.wait_async().__await__()
@@ -155,7 +155,7 @@ class Run:
 
     def __repr__(self) -> str:
         state = "over" if self.is_over else "going on"
-        return f"<Run {self.id}: {state}, {self._native.events} events>"
+        return f"<Run {self.id}: {state}, {self._inner.events} events>"
 
 
 class Pipeline:
@@ -195,12 +195,12 @@ class Pipeline:
             log_files=list(log_files),
             metrics_endpoint=metrics_endpoint,
         )
-        self._setup = _native.Setup(self.target._native)
+        self._setup = _native.Setup(self.target._inner)
         self._setup.options(self.options.to_dict())
         if isinstance(incidents, ArtifactSink):
-            self._setup.into_sink(_sink(incidents))
+            self._setup.sink(_sink(incidents))
         elif incidents is not None:
-            self._setup.into_dir(os.fspath(incidents))
+            self._setup.dir(os.fspath(incidents))
         if not builtin:
             self._setup.without_builtin()
         if not rehearse:
@@ -216,7 +216,7 @@ class Pipeline:
             )
 
     def _agent(self, role: str, agent: Any, name: str | None) -> Self:
-        named = name or getattr(agent, "__name__", type(agent).__name__)
+        named = name or str(getattr(agent, "__name__", type(agent).__name__))
         self._setup.agent(role, named, _adapted(role, agent))
         return self
 
@@ -299,8 +299,8 @@ def _follow(run: Run, show: Callable[[TraceEvent], None], until: float | None) -
     seen = 0
     while True:
         over = run.is_over
-        while seen < run._native.events:
-            event = run._native.event(seen)
+        while seen < run._inner.events:
+            event = run._inner.event(seen)
             seen += 1
             if event is not None:
                 show(TraceEvent.from_dict(event))

@@ -21,7 +21,7 @@ TransportRequest = _native.TransportRequest
 class Target:
     """Something that a pipeline can run on. Nothing is reached before the run starts."""
 
-    _native: _native.Target
+    _inner: _native.Target
     _shown: str
 
     def __repr__(self) -> str:
@@ -32,7 +32,7 @@ class Local(Target):
     """This machine."""
 
     def __init__(self) -> None:
-        self._native = _native.Target.local()
+        self._inner = _native.Target.local()
         self._shown = "Local()"
 
 
@@ -40,7 +40,7 @@ class Files(Target):
     """Log and metric files, or directories of them: an incident is answered from what they say."""
 
     def __init__(self, *paths: Path) -> None:
-        self._native = _native.Target.files([os.fspath(path) for path in paths])
+        self._inner = _native.Target.files([os.fspath(path) for path in paths])
         self._shown = f"Files({', '.join(repr(os.fspath(path)) for path in paths)})"
 
 
@@ -48,7 +48,7 @@ class Replay(Target):
     """A recorded incident, by its directory: it is thought over again, without a host."""
 
     def __init__(self, incident: Path) -> None:
-        self._native = _native.Target.replay(os.fspath(incident))
+        self._inner = _native.Target.replay(os.fspath(incident))
         self._shown = f"Replay({os.fspath(incident)!r})"
 
 
@@ -72,7 +72,7 @@ class Ssh(Target):
         password: str | None = None,
         passphrase: str | None = None,
     ) -> None:
-        self._native = _native.Target.ssh(
+        self._inner = _native.Target.ssh(
             destination,
             None if config is None else os.fspath(config),
             None if identity is None else os.fspath(identity),
@@ -103,7 +103,7 @@ class Transport(Target, ABC):
         """`live`: there is a running system behind it. `elevate`: it can run a command as root when that is asked for."""
         self.name = name
         self.kind = kind
-        self._native = _native.Target.python(name, kind, live, elevate, self._pieces)
+        self._inner = _native.Target.python(name, kind, live, elevate, self._pieces)
         self._shown = f"{type(self).__name__}({name!r})"
 
     @abstractmethod
