@@ -206,3 +206,25 @@ def test_memory_is_flat_over_many_replays(recorded: Path) -> None:
         ch.replay(recorded)
     grown = resident() - before
     assert grown < 30_000, f"{grown} kB more after 60 replays"
+
+
+def test_a_sub_interpreter_is_refused(python: Python) -> None:
+    program = python(
+        """
+try:
+    import _interpreters as interpreters
+    create, run = lambda: interpreters.create("legacy"), interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    create, run = interpreters.create, interpreters.run_string
+import chaos_handler
+run(create(), '''
+try:
+    import chaos_handler
+except ImportError as e:
+    print("refused:", e, flush=True)
+''')
+"""
+    )
+    out, err = program.communicate(timeout=60)
+    assert "refused:" in out and "subinterpreters" in out, err

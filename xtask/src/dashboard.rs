@@ -54,7 +54,7 @@ pub(crate) fn browser(words: &[String]) -> Done {
     run(&mut node)
 }
 
-fn skipped(what: &str, why: &str) -> Done {
+pub(crate) fn skipped(what: &str, why: &str) -> Done {
     if env::var_os("CI").is_some() {
         return Err(format!("{what} can't run, which in CI is a failure: {why}"));
     }

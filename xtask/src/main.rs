@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `e2e`, `browser`, `fuzz`, `lint`, `dashboard`, `bench`, `eval`,
+//! The project's own chores: `cargo xtask test`, `e2e`, `browser`, `python`, `fuzz`, `lint`, `dashboard`, `bench`, `eval`,
 //! `examples`.
 
 mod bench;
@@ -7,20 +7,22 @@ mod e2e;
 mod eval;
 mod examples;
 mod fuzz;
+mod python;
 mod run;
 
 use std::process::ExitCode;
 
 const HELP: &str = "cargo xtask <command>
 
-  test       all tests: of the workspace, of the shell scripts, in a browser, and on a virtual machine
+  test       all tests: of the workspace, of the shell scripts, in a browser, of the Python package, and on a virtual machine
   e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
   browser    those of the dashboard, in a real browser: all, or those whose names contain the words given
+  python     those of the Python package, in an environment of its own: all, or as pytest's arguments say
   fuzz       what reads bytes of a host or of a file, under libFuzzer: `fuzz [SECONDS of each] [TARGET…]`
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core, the dashboard's build
   dashboard  builds the dashboard anew, and fails when what is committed was another
-  bench      the measurements that README quotes, each printed with its machine; `bench plugins`; `bench logs`, `bench server`,
-             `bench ssh`: beside others
+  bench      the measurements that README quotes, each printed with its machine; `bench plugins`; `bench logs`,
+             `bench python`, `bench server`, `bench ssh`: beside others
   eval       how good the analysis is, on labelled data where there is some: `eval logs`, `metrics`, `commands`, or all
   examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written
 ";
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "test" => run::test(),
         "e2e" => e2e::test(&std::env::args().skip(2).collect::<Vec<_>>()),
         "browser" => dashboard::browser(&std::env::args().skip(2).collect::<Vec<_>>()),
+        "python" => python::test(&std::env::args().skip(2).collect::<Vec<_>>()),
         "dashboard" => dashboard::check(),
         "fuzz" => fuzz::fuzz(&std::env::args().skip(2).collect::<Vec<_>>()),
         "lint" => run::lint(),

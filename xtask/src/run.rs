@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::{dashboard, e2e};
+use crate::{dashboard, e2e, python};
 
 pub(crate) type Done = Result<(), String>;
 
@@ -33,6 +33,7 @@ pub(crate) fn run(command: &mut Command) -> Done {
 pub(crate) fn test() -> Done {
     run(command("cargo").args(["test", "--workspace", "--all-features", "--locked"]))?;
     dashboard::browser(&[])?;
+    python::test(&[])?;
     e2e::test_where_possible()
 }
 

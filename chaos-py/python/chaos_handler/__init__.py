@@ -21,8 +21,12 @@ from __future__ import annotations
 import atexit as _atexit
 from typing import TYPE_CHECKING, Any
 
-from . import _native
-from .errors import (
+from ._main import require_main_interpreter as _require_main_interpreter
+
+_require_main_interpreter()
+
+from . import _native  # noqa: E402
+from .errors import (  # noqa: E402
     AgentFailedError,
     BusyError,
     ChaosError,

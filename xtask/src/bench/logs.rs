@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -18,16 +18,14 @@ const LINES: u64 = 1_000_000;
 const FEWER: u64 = 100_000;
 const UNIQUE: u64 = 10_000_000;
 /// Pinned, as everything else that is compared.
-const DRAIN3: &str = "drain3==0.9.11";
+pub(super) const DRAIN3: &str = "drain3==0.9.11";
 const VENV: &str = "target/bench-venv";
 
 pub(super) fn all() -> Done {
     let dir = root().join("target/bench-logs");
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     println!("{}", machine());
-    let (log, short) = (dir.join("mixed.log"), dir.join("short.log"));
-    write(&log, LINES, mixed)?;
-    write(&short, FEWER, mixed)?;
+    let (log, short) = mixed_logs(&dir)?;
     println!("{LINES} lines of ten kinds, with headers; medians of five for ours, one run for each peer:");
     run(command("cargo").args(["bench", "--locked", "-p", "chaos-core", "--bench", "logs", "--"]).arg(&log))?;
     peers(&log, &short)?;
@@ -35,6 +33,14 @@ pub(super) fn all() -> Done {
         let _ = fs::remove_file(file);
     }
     unique(&dir)
+}
+
+/// A log of ten kinds of lines, and its first part for who is slow.
+pub(super) fn mixed_logs(dir: &Path) -> Result<(PathBuf, PathBuf), String> {
+    let (log, short) = (dir.join("mixed.log"), dir.join("short.log"));
+    write(&log, LINES, mixed)?;
+    write(&short, FEWER, mixed)?;
+    Ok((log, short))
 }
 
 fn peers(log: &Path, short: &Path) -> Done {

@@ -3,6 +3,7 @@
 
 mod engine;
 mod logs;
+mod python;
 mod server;
 mod ssh;
 
@@ -15,16 +16,18 @@ pub(crate) fn bench(what: &[String]) -> Done {
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => engine::all(),
         ["logs"] => logs::all(),
+        ["python"] => python::all(),
         ["server"] => server::all(),
         ["ssh"] => ssh::all(),
         ["plugins"] => {
             println!("{}", machine());
             run(command("cargo").args(["bench", "--locked", "-p", "chaos-plugins", "--bench", "plugins"]))
         }
-        _ => {
-            Err("what is measured: `bench` (the engine), `bench logs`, `bench plugins`, `bench server`, `bench ssh`"
-                .into())
-        }
+        _ => Err(
+            "what is measured: `bench` (the engine), `bench logs`, `bench plugins`, `bench python`, `bench server`, \
+                 `bench ssh`"
+                .into(),
+        ),
     }
 }
 

@@ -1,0 +1,29 @@
+"""The notebooks run from top to bottom, in a kernel of this Python."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+nbclient: Any = importlib.import_module("nbclient")
+nbformat: Any = importlib.import_module("nbformat")
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples" / "notebooks").glob("*.ipynb"))
+
+
+def test_there_are_notebooks() -> None:
+    assert len(NOTEBOOKS) == 4
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
+    place = {"metadata": {"path": str(path.parent)}}
+    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place)
+    client.execute()
+    assert any(cell.get("outputs") for cell in notebook.cells)
