@@ -230,7 +230,7 @@ pub struct Probe {
     /// What it finds out, for a person.
     pub question: String,
     /// Program first; words may hold placeholders such as `{pid}`. `["sh", "-c", "@NAME"]` is one of the scripts that
-    /// come with the catalogue: `@db_clients`, `@db_waits`, `@io_top`.
+    /// come with the catalogue: `@db_clients`, `@io_top`, `@port_rivals`, ….
     pub argv: Vec<String>,
     /// What asking costs, in seconds of the target's time.
     pub cost_s: f64,
@@ -240,6 +240,9 @@ pub struct Probe {
     /// Whether it sees more as root; asked as root only where the way to the target can.
     #[serde(default)]
     pub elevate: bool,
+    /// Attributes of the culprit, any of which makes it needless: the question for what is known is not asked.
+    #[serde(default)]
+    pub unless: Vec<String>,
     /// What the answer says about the fault.
     pub reading: Option<Reading>,
     /// What the answer says about the culprit.
@@ -287,7 +290,12 @@ const fn one() -> usize {
     1
 }
 
-/// How an answer names the culprit: captures become attributes. A capture `kib` becomes `bytes`.
+fn unit() -> String {
+    "unit".to_owned()
+}
+
+/// How an answer names the culprit: captures become attributes. A capture `kib` becomes `bytes`; a `parent` counts only
+/// where several lines agree on it, since who began one process need not begin another.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Names {
@@ -346,6 +354,10 @@ pub struct CulpritRule {
     /// Whether processes of one command are to blame together.
     #[serde(default)]
     pub group: bool,
+    /// What the unit is that wrote the log which shows it, where nothing better is known: the `unit` to blame, or another
+    /// attribute of the culprit, such as the one that is `waiting`.
+    #[serde(default = "unit")]
+    pub writer: String,
     /// What the culprit is measured in, for its summary.
     pub measure: Option<Measure>,
 }
@@ -407,7 +419,7 @@ pub struct Remedy {
     pub only_after: bool,
 }
 
-/// A check with placeholders. Without `prints` and `fails` the command must succeed.
+/// A check with placeholders: at most one of `prints`, `has`, `lacks` and `fails`. Without any the command must succeed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckTemplate {
@@ -417,6 +429,10 @@ pub struct CheckTemplate {
     pub argv: Vec<String>,
     /// It prints exactly this.
     pub prints: Option<String>,
+    /// It succeeds, and this is a line of what it prints.
+    pub has: Option<String>,
+    /// It succeeds, and this is no line of what it prints.
+    pub lacks: Option<String>,
     /// It fails.
     #[serde(default)]
     pub fails: bool,

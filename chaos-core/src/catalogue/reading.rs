@@ -83,12 +83,11 @@ pub(crate) fn is_present(reading: &Reading, answer: &Answer) -> bool {
     counts.take(reading.lines_min.max(1)).count() >= reading.lines_min.max(1)
 }
 
-/// The answer without the lines that name another unit than the one that the evidence is about: a journal also tells of
-/// yesterday's other trouble.
-pub(crate) fn about(names: &Names, answer: &Answer, unit: &str) -> Answer {
+/// The answer without the lines that name another unit, say, than the one that the evidence is about: a journal also tells
+/// of yesterday's other trouble.
+pub(crate) fn about(names: &Names, answer: &Answer, key: &str, value: &str) -> Answer {
     let end = terminator(&answer.stdout);
-    let of_another =
-        |line: &str| captures(names, line).is_some_and(|c| c.get("unit").is_some_and(|named| named != unit));
+    let of_another = |line: &str| captures(names, line).is_some_and(|c| c.get(key).is_some_and(|named| named != value));
     let kept: Vec<&str> = answer.stdout.split(end).filter(|line| !of_another(line)).collect();
     Answer { stdout: kept.join(&end.to_string()), ..answer.clone() }
 }
@@ -98,7 +97,7 @@ pub(crate) fn named(names: &Names, answer: &Answer) -> Option<Named> {
     let found: Vec<BTreeMap<String, String>> =
         records(&answer.stdout).filter_map(|line| captures(names, line)).collect();
     let attributes = match names.pick {
-        Pick::First => found.into_iter().next()?,
+        Pick::First => first(found)?,
         Pick::Latest => {
             let modified =
                 |found: &BTreeMap<String, String>| found.get("modified").and_then(|at| at.parse::<f64>().ok());
@@ -126,6 +125,16 @@ fn captures(names: &Names, line: &str) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(out)
+}
+
+/// The first line, with the parent that all of several lines have in common, if there is one.
+fn first(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String>> {
+    let agree = found.len() > 1 && found.iter().all(|line| line.get("parent") == found[0].get("parent"));
+    let mut first = found.into_iter().next()?;
+    if !agree {
+        first.remove("parent");
+    }
+    Some(first)
 }
 
 /// How many lines each process is on, and the first of them.
