@@ -219,8 +219,8 @@ fn read_only(at: &At<'_>, id: &str, argv: &[String]) -> Result<()> {
 
 fn probe(at: &At<'_>, p: &Probe, sources: &BTreeSet<&str>) -> Result<()> {
     known(at, &p.id, &p.argv, sources)?;
-    if let Some(name) = p.unless.iter().find(|name| !sources.contains(name.as_str())) {
-        at.no(&p.id, &format!("unless {name:?}: nothing in this fault names it"))?;
+    if let Some(name) = p.unless.iter().chain(p.only.keys()).find(|name| !sources.contains(name.as_str())) {
+        at.no(&p.id, &format!("only or unless {name:?}: nothing in this fault names it"))?;
     }
     read_only(at, &p.id, &p.argv)?;
     if !(p.cost_s > 0.0 && p.cost_s <= 10.0) {
@@ -252,7 +252,7 @@ fn probe(at: &At<'_>, p: &Probe, sources: &BTreeSet<&str>) -> Result<()> {
             at: Timestamp::default(),
             end: End::Exited(example.exit),
             stdout: example.stdout.clone(),
-            stderr: String::new(),
+            stderr: example.stderr.clone(),
         };
         let n = n + 1;
         let present = p.reading.as_ref().map(|r| reading::is_present(r, &answer));

@@ -240,6 +240,9 @@ pub struct Probe {
     /// Whether it sees more as root; asked as root only where the way to the target can.
     #[serde(default)]
     pub elevate: bool,
+    /// Attributes that the culprit must have with these values: the question is one for this unit, say.
+    #[serde(default)]
+    pub only: BTreeMap<String, String>,
     /// Attributes of the culprit, any of which makes it needless: the question for what is known is not asked.
     #[serde(default)]
     pub unless: Vec<String>,
@@ -251,11 +254,33 @@ pub struct Probe {
     pub examples: Vec<Example>,
 }
 
+impl Probe {
+    /// Whether something is read from standard error: then what it says there is no failure to answer.
+    #[must_use]
+    pub fn reads_errors(&self) -> bool {
+        let on = [self.reading.as_ref().map(|r| r.on), self.names.as_ref().map(|n| n.on)];
+        on.contains(&Some(Output::Stderr))
+    }
+}
+
+/// Where a command says what is read from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Output {
+    #[default]
+    Stdout,
+    Stderr,
+}
+
 /// How an answer tells for or against a fault.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
-    /// Searched for in each line of standard output.
+    /// Where the pattern is searched for: standard output unless said.
+    #[serde(default)]
+    pub on: Output,
+    /// Searched for in each line there.
     pub pattern: Option<Pattern>,
     /// The capture `value` must be at least this for a line to count.
     pub value_min: Option<f64>,
@@ -276,6 +301,7 @@ impl Reading {
     /// Whether it finds present what `other` finds present.
     pub(crate) fn looks_for_the_same(&self, other: &Self) -> bool {
         self.pattern.as_ref().map(Pattern::text) == other.pattern.as_ref().map(Pattern::text)
+            && self.on == other.on
             && self.exit == other.exit
             && self.value_min == other.value_min
             && self.lines_min == other.lines_min
@@ -299,7 +325,10 @@ fn unit() -> String {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Names {
-    /// Searched for in each line (or NUL-terminated record) of standard output.
+    /// Where the pattern is searched for: standard output unless said.
+    #[serde(default)]
+    pub on: Output,
+    /// Searched for in each line (or NUL-terminated record) there.
     pub pattern: Pattern,
     /// Which line counts when several match.
     #[serde(default)]
@@ -330,7 +359,11 @@ pub enum Pick {
 #[serde(deny_unknown_fields)]
 pub struct Example {
     /// Standard output.
+    #[serde(default)]
     pub stdout: String,
+    /// Standard error.
+    #[serde(default)]
+    pub stderr: String,
     /// Exit code.
     #[serde(default)]
     pub exit: i32,

@@ -16,8 +16,8 @@ use std::{
 };
 
 pub use entry::{
-    CheckTemplate, CulpritRule, Effect, Example, Expected, Fault, LogMatch, Measure, MetricMatch, Names, Pattern, Pick,
-    Probability, Probe, Reading, Remedy, Symptom,
+    CheckTemplate, CulpritRule, Effect, Example, Expected, Fault, LogMatch, Measure, MetricMatch, Names, Output,
+    Pattern, Pick, Probability, Probe, Reading, Remedy, Symptom,
 };
 
 use crate::{

@@ -1,5 +1,5 @@
 use super::{
-    super::fixture::{CUT, case, context, log, metric},
+    super::fixture::{CUT, case, case_with_errors, context, log, metric},
     Investigator,
 };
 use crate::{
@@ -291,6 +291,28 @@ async fn who_has_the_port_is_found_although_no_log_names_it() {
     let d = diagnose(&case(vec![named, failed()], &[waiting, unit, holder, ("sh -c", "9000 640 0 7 node\n", 0)])).await;
     let culprit = d.culprit.unwrap().entity;
     assert_eq!((culprit.name.as_str(), culprit.attributes["port"].as_str()), ("perl", "8081"), "{culprit:#?}");
+}
+
+#[tokio::test]
+async fn what_a_program_says_of_its_own_configuration_is_read_from_its_errors() {
+    let findings = |unit: &str| {
+        let failed = log(&format!("{unit}: Failed with result 'exit-code'."), Level::Warning);
+        vec![failed, wrote("nginx.service", "connect() failed (111: Connection refused)")]
+    };
+    let refused = "nginx: [emerg] unknown directive \"lisen\" in /etc/nginx/conf.d/shop.conf:12\n";
+    let status = ("systemctl show -p ActiveState", "ActiveState=failed\n", 0);
+    let asked =
+        |d: &Diagnosis| d.steps.iter().filter(|s| s.what == "nginx_test").map(|s| s.note.clone()).collect::<Vec<_>>();
+    let d = diagnose(&case_with_errors(findings("nginx.service"), &[status], ("nginx -t", refused, 1))).await;
+    assert_eq!(asked(&d), ["nginx refuses its configuration"], "{:#?}", d.steps);
+    assert_eq!(d.verdict.id(), "config_invalid", "{:#?}", d.steps);
+    assert_eq!(d.culprit.unwrap().entity.attributes["path"], "/etc/nginx/conf.d/shop.conf");
+    let well = "nginx: configuration file /etc/nginx/nginx.conf test is successful\n";
+    let d = diagnose(&case_with_errors(findings("nginx.service"), &[status], ("nginx -t", well, 0))).await;
+    assert_eq!(asked(&d), ["it is not so that nginx refuses its configuration"], "{:#?}", d.steps);
+    // Nobody asks nginx for another's.
+    let d = diagnose(&case_with_errors(findings("shop.service"), &[status], ("nginx -t", refused, 1))).await;
+    assert!(asked(&d).is_empty(), "{:#?}", d.steps);
 }
 
 #[tokio::test]

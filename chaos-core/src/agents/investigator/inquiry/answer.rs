@@ -43,7 +43,7 @@ impl Inquiry<'_> {
             Ok(answered) => answered,
             Err(why) => return self.no_answer(probe, &ask, &why),
         };
-        let unusable = reading::readable(&answer).err();
+        let unusable = reading::readable(&answer, probe.reads_errors()).err();
         if let Some(why) = &unusable {
             // What it found before its time was up is there; what it did not find may be there too.
             match reading::cut_short(&answer) {

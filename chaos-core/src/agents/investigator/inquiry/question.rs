@@ -146,11 +146,12 @@ impl<'a> Inquiry<'a> {
         found
     }
 
-    /// The question as it is asked now; `None` where it can't be, or where what it asks for is known.
+    /// The question as it is asked now; `None` where it can't be, is not meant, or asks for what is known.
     pub(super) fn argv(&self, fault: usize, probe: &Probe) -> Option<Vec<String>> {
         let none = BTreeMap::new();
         let attributes = self.culprits[fault].as_ref().map_or(&none, |c| &c.entity.attributes);
-        if probe.unless.iter().any(|known| attributes.contains_key(known)) {
+        let is_meant = probe.only.iter().all(|(key, value)| attributes.get(key) == Some(value));
+        if !is_meant || probe.unless.iter().any(|known| attributes.contains_key(known)) {
             return None;
         }
         placeholder::fill(&probe.argv, attributes).ok()
