@@ -161,6 +161,17 @@ fn good_enough(said: &str) -> Done {
     Ok(())
 }
 
+fn folders(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    Ok(entries(dir)?.into_iter().filter(|p| p.is_dir()).collect())
+}
+
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let read = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let mut all: Vec<PathBuf> = read.flatten().map(|e| e.path()).collect();
+    all.sort();
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,15 +189,4 @@ mod tests {
         }
         assert!(good_enough("recall nan?\n").unwrap_err().contains("does not tell"));
     }
-}
-
-fn folders(dir: &Path) -> Result<Vec<PathBuf>, String> {
-    Ok(entries(dir)?.into_iter().filter(|p| p.is_dir()).collect())
-}
-
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, String> {
-    let read = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let mut all: Vec<PathBuf> = read.flatten().map(|e| e.path()).collect();
-    all.sort();
-    Ok(all)
 }
