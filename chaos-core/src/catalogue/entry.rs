@@ -320,7 +320,7 @@ fn unit() -> String {
     "unit".to_owned()
 }
 
-/// How an answer names the culprit: captures become attributes. A capture `kib` becomes `bytes`; a `parent` counts only
+/// How an answer names the culprit: captures become attributes. A capture `kib` becomes `bytes`; a `spawner` counts only
 /// where several lines agree on it, since who began one process need not begin another.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -27,7 +27,7 @@ enum Class {
 const CLASSES: &[(&str, Class)] = &[
     ("pid", Class::Pid),
     ("pids", Class::Pids),
-    ("parent", Class::Pid),
+    ("spawner", Class::Pid),
     ("path", Class::Path),
     ("files", Class::Paths),
     ("mountpoint", Class::Path),
@@ -43,7 +43,7 @@ const CLASSES: &[(&str, Class)] = &[
     ("put_back", Class::PacketRule),
     ("port", Class::Number),
     ("command", Class::Comm),
-    ("parent_command", Class::Comm),
+    ("spawner_command", Class::Comm),
 ];
 
 fn class(name: &str) -> Option<Class> {

@@ -137,12 +137,12 @@ fn captures(names: &Names, line: &str) -> Option<BTreeMap<String, String>> {
     Some(out)
 }
 
-/// The first line, with the parent that all of several lines have in common, if there is one.
+/// The first line, with the spawner that all of several lines have in common, if there is one.
 fn first(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String>> {
-    let agree = found.len() > 1 && found.iter().all(|line| line.get("parent") == found[0].get("parent"));
+    let agree = found.len() > 1 && found.iter().all(|line| line.get("spawner") == found[0].get("spawner"));
     let mut first = found.into_iter().next()?;
     if !agree {
-        first.remove("parent");
+        first.remove("spawner");
     }
     Some(first)
 }

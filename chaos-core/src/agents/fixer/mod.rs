@@ -178,11 +178,12 @@ fn usable(culprit: &Culprit) -> std::result::Result<BTreeMap<String, String>, St
                 attributes.remove("unit");
             }
             // Nor may who began it, where that is a session or keeps the host alive.
-            let parent = [("parent", "pid"), ("parent_ppid", "ppid"), ("parent_args", "args")];
-            let parent = parent.iter().filter_map(|(of, key)| Some(((*key).to_owned(), attributes.get(*of)?.clone())));
-            let begun_by = attributes.get("parent_command").cloned().unwrap_or_default();
-            if guard::process(&parent.collect(), &begun_by).is_some() {
-                attributes.remove("parent");
+            let spawner = [("spawner", "pid"), ("spawner_ppid", "ppid"), ("spawner_args", "args")];
+            let spawner =
+                spawner.iter().filter_map(|(of, key)| Some(((*key).to_owned(), attributes.get(*of)?.clone())));
+            let begun_by = attributes.get("spawner_command").cloned().unwrap_or_default();
+            if guard::process(&spawner.collect(), &begun_by).is_some() {
+                attributes.remove("spawner");
             }
         }
         EntityKind::Unit => {

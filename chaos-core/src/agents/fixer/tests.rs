@@ -105,15 +105,20 @@ fn a_job_in_a_protected_unit_is_ended_alone() {
 #[test]
 fn who_would_begin_new_ones_is_ended_with_them_unless_it_is_a_session() {
     let clients = |command: &str, args: &str| {
-        let of = process("psql", "812,813").with("parent", "700").with("parent_ppid", "650");
-        of.with("parent_command", command).with("parent_args", args)
+        let of = process("psql", "812,813").with("spawner", "700").with("spawner_ppid", "650");
+        of.with("spawner_command", command).with("spawner_args", args)
     };
     let script = clients("bash", "/bin/bash /srv/import-all");
     let p = plan("db_connections_exhausted", Some(script));
     assert_eq!(p.actions[0].argv.join(" "), "kill -TERM 700 812 813");
     let before: Vec<String> = p.actions[0].preconditions.iter().map(|c| c.argv.join(" ")).collect();
     assert_eq!(before, ["ps -o comm= -p 700", "ps -o comm= -p 812", "ps -o comm= -p 813"]);
-    for (command, args) in [("bash", "-bash"), ("sshd", "sshd: app@pts/0"), ("tmux: server", "tmux")] {
+    for (command, args) in [
+        ("bash", "-bash"),
+        ("sshd", "sshd: app@pts/0"),
+        ("tmux: server", "tmux"),
+        ("supervisord", "/usr/bin/supervisord -n"),
+    ] {
         assert_eq!(argv("db_connections_exhausted", clients(command, args)), "kill -TERM 812 813", "{args}");
     }
     let in_unit = clients("import", "import").with("unit", "import.service");

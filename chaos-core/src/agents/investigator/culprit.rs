@@ -242,7 +242,7 @@ fn summary(entity: &Entity, measured: Option<&str>) -> String {
             about.extend(get("user").map(|u| format!("user {u}")));
             about.extend(get("unit").map(|u| format!("unit {u}")));
             about.extend(get("started").map(|s| format!("running for {s} s")));
-            about.extend(get("parent_command").map(|p| format!("begun by {p}")));
+            about.extend(get("spawner_command").map(|p| format!("begun by {p}")));
             let n = entity.attributes.get("pids").map_or(1, |p| p.split(',').count());
             if n > 1 {
                 what.push(format!("{n} processes"));

@@ -260,7 +260,7 @@ async fn who_keeps_beginning_the_clients_is_named_with_them() {
         let d = diagnose(&case(findings(), &[(&asked, &lines, 0), (PS, &of, 0), parent])).await;
         assert_eq!(d.verdict.id(), "db_connections_exhausted", "{:#?}", d.steps);
         let culprit = d.culprit.unwrap();
-        assert_eq!(culprit.entity.attributes.get("parent_command").map(String::as_str), said, "{culprit:#?}");
+        assert_eq!(culprit.entity.attributes.get("spawner_command").map(String::as_str), said, "{culprit:#?}");
         assert_eq!(culprit.summary.contains("begun by import-all"), said.is_some(), "{}", culprit.summary);
     }
 }
