@@ -27,14 +27,21 @@ fn connections_are_summed_up_by_what_is_wrong_with_them() {
         "LISTEN 129 128 *:8080 *:* users:((\"python3\",pid=9,fd=3))\n\t cubic\n",
         "ESTAB 0 100 [::1]:40 [2001:db8::7]:443 users:((\"my app\",pid=7,fd=3)) timer:(on,1.3sec,4)\n",
         "\t ts sack cubic rto:3264 backoff:4 rtt:0.02/0.01 retrans:1/25 lost:2\n",
+        "FIN-WAIT-1 0 50193 10.0.0.4:40100 10.0.0.8:7070 timer:(on,2.1sec,4)\n",
+        "\t cubic rto:3200 backoff:4 mss:1448 pmtu:1500 bytes_sent:9000 bytes_acked:201 unacked:10\n",
+        "ESTAB 0 50000 10.0.0.4:40101 10.0.0.7:7071 timer:(persist,2sec,4)\n\t cubic backoff:4 mss:1448 bytes_acked:201\n",
         "ESTAB 0 0 10.0.0.4:22 10.0.0.1:40002\n\t cubic rtt:0.4/0.1 retrans:0/0\n",
         "CLOSE-WAIT 79 0 10.0.0.1:8080 10.0.0.9:40212\n",
     );
     let said = ran("connections", &[("ss", listed)]);
     let want = [
+        "hung 1 10.0.0.7 7071 - -",
+        "hung 1 10.0.0.8 7070 - -",
         "hung 1 [2001:db8::7] 443 - -",
+        "large 1 10.0.0.8 7070 - -",
         "overfull 129 * 8080 python3 9",
         "resent 25 [2001:db8::7] 443 my_app 7",
+        "stuck 4 10.0.0.7 7071 - -",
         "stuck 4 [2001:db8::7] 443 my_app 7",
         "unanswered 2 10.0.0.9 5432 app 812",
         "unread 1 10.0.0.1 8080 - -",
