@@ -253,8 +253,7 @@ async fn who_keeps_beginning_the_clients_is_named_with_them() {
     let clients = |parents: [u32; 2]| {
         format!("10 {} app 9 900 psql -d shop\n11 {} app 8 900 psql -d shop\n", parents[0], parents[1])
     };
-    let parent =
-        ("ps -ww -o ppid=,etimes=,comm:20=,args= -p 7", "  1  42 import-all           /bin/bash /srv/import-all\n", 0);
+    let parent = ("ps -ww -o comm:20=,ppid=,args= -p 7", "import-all                1 /bin/bash /srv/import-all\n", 0);
     for (parents, said) in [([7, 7], Some("import-all")), ([7, 8], None)] {
         let of = clients(parents);
         let d = diagnose(&case(findings(), &[(&asked, &lines, 0), (PS, &of, 0), parent])).await;
