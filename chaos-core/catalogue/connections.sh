@@ -4,6 +4,7 @@
 #   unanswered  connections that are being made and wait for their first answer, by peer
 #   stuck       open connections that send the same segment again, waiting longer each time; how often
 #   hung        the same, also while they are closed, to a peer that does answer new connections
+#   large       those of them to which small segments passed, and those of full size did not
 #   resent      open connections that sent segments again; how many
 #   waiting     connections that a server has not accepted, by its own address
 #   overfull    the same where the queue is at its limit
@@ -19,7 +20,8 @@ function most(kind, n, at) {
   if (who != "") holder[key] = who
 }
 /^[A-Z]/ {
-  state = $1; here = $4; peer = $5; who = ""
+  state = $1; queued = $3; here = $4; peer = $5; who = ""
+  sends = /timer:\(on,/
   if (match($0, /users:\(\("[^"]*",pid=[0-9]+/)) {
     who = substr($0, RSTART + 9, RLENGTH - 9)
     pid = who; sub(/.*",pid=/, "", pid); sub(/",pid=[0-9]+$/, "", who); gsub(/[ \t]/, "_", who)
@@ -32,6 +34,10 @@ function most(kind, n, at) {
 (state == "ESTAB" || state == "FIN-WAIT-1") && match($0, /[ \t]backoff:[0-9]+/) {
   if (state == "ESTAB") most("stuck", substr($0, RSTART + 9, RLENGTH - 9) + 0, peer)
   hung[peer]++
+  again = substr($0, RSTART + 9, RLENGTH - 9) + 0
+  size = match($0, /[ \t]mss:[0-9]+/) ? substr($0, RSTART + 5, RLENGTH - 5) + 0 : 0
+  # A receiver that takes no more is probed by another timer.
+  if (sends && again >= 2 && size > 0 && queued >= size && /[ \t]bytes_acked:[1-9]/) large[peer]++
 }
 state == "ESTAB" && match($0, /[ \t]retrans:[0-9]+\/[0-9]+/) {
   again = substr($0, RSTART + 9, RLENGTH - 9); sub(/.*\//, "", again)
@@ -39,7 +45,10 @@ state == "ESTAB" && match($0, /[ \t]retrans:[0-9]+\/[0-9]+/) {
 }
 END {
   who = ""
-  for (at in hung) if (!(("unanswered" SUBSEP at) in count)) most("hung", hung[at], at)
+  for (at in hung) if (!(("unanswered" SUBSEP at) in count)) {
+    most("hung", hung[at], at)
+    if (at in large) most("large", large[at], at)
+  }
   for (i = 1; i <= keys; i++) {
     split(order[i], part, SUBSEP)
     print part[1], count[order[i]], address(part[2]), port(part[2]), (order[i] in holder ? holder[order[i]] : "- -")

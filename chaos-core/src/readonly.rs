@@ -36,11 +36,16 @@ fn vmstat_ends(args: &[&str]) -> bool {
     known && matches!(words[..], [] | [_, _]) && words.iter().all(|w| one_or_two_digits(w))
 }
 
-/// nft joins its words to one script, so only these words may be there at all.
+/// nft joins its words to one script, so only these words, and plain names where names stand, may be there at all.
 fn nft_lists(args: &[&str]) -> bool {
-    args.contains(&"list")
-        && args.contains(&"ruleset")
-        && args.iter().all(|a| ["list", "ruleset", "-a", "-n", "-s", "-t", "-j"].contains(a))
+    let name = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    let (options, words): (Vec<&str>, Vec<&str>) = args.iter().partition(|a| a.starts_with('-'));
+    options.iter().all(|o| ["-a", "-n", "-s", "-t", "-j"].contains(o))
+        && match words[..] {
+            ["list", "ruleset"] => true,
+            ["list", "chain", family, table, chain] => [family, table, chain].into_iter().all(name),
+            _ => false,
+        }
 }
 
 fn iptables_saves(args: &[&str]) -> bool {
@@ -174,7 +179,7 @@ const PROGRAMS: &[(&str, Args)] = &[
     ("apt-get", Args::Verb(&["install", "remove", "upgrade", "autoremove", "check"], &[])),
     ("logrotate", Args::Not(&["-f", "--force", "-s", "--state", "-l", "--log", "-m", "--mail"])),
     ("vmstat", Args::If(vmstat_ends, "only `vmstat` or `vmstat DELAY COUNT` ends")),
-    ("nft", Args::If(nft_lists, "only `nft list ruleset` reads")),
+    ("nft", Args::If(nft_lists, "only `nft list ruleset` and `nft list chain` read")),
     ("iptables-save", Args::If(iptables_saves, "only -c and -t TABLE read")),
     ("ip6tables-save", Args::If(iptables_saves, "only -c and -t TABLE read")),
     ("iptables", Args::If(iptables_reads, "only -C and -S read")),
@@ -385,6 +390,7 @@ mod tests {
             "vmstat 1 4",
             "vmstat",
             "nft -a list ruleset",
+            "nft -a -s list chain inet filter input",
             "iptables-save -c -t filter",
             "iptables -C INPUT -p tcp -m tcp --dport 80 -j DROP",
             "iptables -S",
@@ -440,6 +446,9 @@ mod tests {
             "vmstat 1 1000",
             "nft flush ruleset",
             "nft list ruleset ; flush ruleset",
+            "nft list chain inet filter input;flush",
+            "nft list chain inet filter",
+            "nft list chain inet filter input flush ruleset",
             "nft list",
             "nft -f /tmp/x list ruleset",
             "iptables-save -f /etc/passwd",

@@ -92,6 +92,19 @@ fn assert_named(incident: &Value, fault: &str) {
     assert!(!incident["risks"][0]["verdict"].is_null());
 }
 
+/// The report, and what was told of a rehearsal of the plan; nothing where none was tried.
+fn rehearsal(bench: &Bench, incident: &Value) -> (String, Value) {
+    let report = bench.place.path().join("incidents").join(incident["id"].as_str().unwrap()).join("report.md");
+    (fs::read_to_string(report).unwrap(), incident["risks"][0]["rehearsed"].clone())
+}
+
+/// Nothing was rehearsed, and what the plan risks is said all the same.
+fn assert_not_rehearsed(bench: &Bench, incident: &Value) {
+    let (report, told) = rehearsal(bench, incident);
+    assert!(told.is_null() && !report.contains("**Rehearsed**"), "{told:#}");
+    assert!(report.contains("needs a person's approval"), "{report}");
+}
+
 const QUICK: [&str; 6] = ["--yes", "--baseline", "12", "--observe", "25", "--json"];
 
 #[test]
@@ -102,22 +115,36 @@ fn a_cpu_spike_is_named_with_its_processes() {
     let culprit = &incident["diagnosis"]["culprit"]["entity"];
     assert_eq!(culprit["kind"], "process", "{culprit:#}");
     assert!(culprit["attributes"]["pids"].as_str().is_some(), "{culprit:#}");
-    assert_eq!(incident["plans"][0]["actions"][0]["argv"][0], "kill");
+    let action = &incident["plans"][0]["actions"][0];
+    assert_eq!(action["argv"][0], "kill");
+    // The plan was done in a sandbox on this machine, and the processes of the fault lived on until it was reverted.
+    let (report, told) = rehearsal(&bench, &incident);
+    if let Some(why) = told["unable"].as_str() {
+        eprintln!("skipped: the rehearsal: {why}");
+        assert!(std::env::var_os("CI").is_none(), "nothing is skipped in CI: {why}");
+        return;
+    }
+    assert!(report.contains("**Rehearsed** in a sandbox on the target"), "{report}");
+    assert_eq!((&told["steps"][0]["argv"], &told["steps"][0]["passed"]), (&action["argv"], &true.into()), "{told:#}");
+    assert_eq!(told["would_run"][0], action["argv"], "{told:#}");
 }
 
 #[test]
 fn a_memory_leak_is_named_with_its_process() {
     let bench = Bench::new();
-    let incident = bench.answer(&[["memory_leak"].as_slice(), &QUICK].concat());
+    let incident = bench.answer(&[["memory_leak", "--no-rehearse"].as_slice(), &QUICK].concat());
     assert_named(&incident, "memory_leak");
+    assert_not_rehearsed(&bench, &incident);
     assert_eq!(incident["diagnosis"]["culprit"]["entity"]["kind"], "process");
 }
 
 #[test]
 fn a_filled_disk_is_named_with_its_files() {
     let bench = Bench::new();
+    fs::write(bench.place.path().join("chaos-handler.toml"), "rehearse = false\n").unwrap();
     let incident = bench.answer(&[["disk_fill"].as_slice(), &QUICK].concat());
     assert_named(&incident, "disk_space");
+    assert_not_rehearsed(&bench, &incident);
     let summary = incident["diagnosis"]["culprit"]["summary"].as_str().unwrap();
     assert!(summary.contains("/tmp/chaos_fill"), "{summary}");
 }

@@ -20,8 +20,8 @@ use crate::{
 /// Instead of an exit code: the command ran out of time after this output.
 pub(super) const CUT: i32 = -1;
 
-/// Answers by the beginning of the command; what is not listed was not recorded.
-pub(super) struct Scripted(Vec<(String, String, i32)>);
+/// Answers by the beginning of the command; what is not listed was not recorded. The second are given as errors.
+pub(super) struct Scripted(Vec<(String, String, i32)>, Vec<(String, String, i32)>);
 
 #[async_trait]
 impl Transport for Scripted {
@@ -34,13 +34,16 @@ impl Transport for Scripted {
     async fn open(&self, request: &Request) -> Result<Reply> {
         let Ask::Run(command) = &request.ask else { panic!("only commands") };
         let line = command.argv.join(" ");
-        let Some((_, stdout, code)) = self.0.iter().find(|(start, _, _)| line.starts_with(start.as_str())) else {
+        let with =
+            |stream| move |(start, text, code): &(String, String, i32)| (start.clone(), text.clone(), *code, stream);
+        let mut all = self.0.iter().map(with(Stream::Stdout)).chain(self.1.iter().map(with(Stream::Stderr)));
+        let Some((_, text, code, stream)) = all.find(|(start, ..)| line.starts_with(start.as_str())) else {
             return Err(Error::new(ErrorKind::NotRecorded, "the recording does not hold this").with("ask", line));
         };
         let (writer, reply) = Reply::pair(request.max_bytes);
         let at = Timestamp(1);
-        writer.push(Chunk { at, stream: Stream::Stdout, bytes: stdout.clone().into_bytes() })?;
-        let end = match *code {
+        writer.push(Chunk { at, stream, bytes: text.into_bytes() })?;
+        let end = match code {
             CUT => End::Failed(Error::new(ErrorKind::Deadline, "the command took longer than it was given")),
             code => End::Exited(code),
         };
@@ -54,9 +57,14 @@ pub(super) fn facts() -> Facts {
 }
 
 pub(super) fn host(answers: &[(&str, &str, i32)]) -> ReadOnlyHost {
-    let answers = answers.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), *c)).collect();
+    host_with_errors(answers, &[])
+}
+
+fn host_with_errors(answers: &[(&str, &str, i32)], errors: &[(&str, &str, i32)]) -> ReadOnlyHost {
+    let owned =
+        |all: &[(&str, &str, i32)]| all.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), *c)).collect();
     ReadOnlyHost::new(
-        Arc::new(Scripted(answers)),
+        Arc::new(Scripted(owned(answers), owned(errors))),
         Arc::new(SystemClock::default()),
         Arc::new(facts()),
         Arc::new(crate::catalogue::allow_list()),
@@ -162,4 +170,13 @@ pub(super) fn case(findings: Vec<Finding>, answers: &[(&str, &str, i32)]) -> Cas
         history: Arc::default(),
         host: host(answers),
     }
+}
+
+/// One of the answers is given on standard error.
+pub(super) fn case_with_errors(
+    findings: Vec<Finding>,
+    answers: &[(&str, &str, i32)],
+    error: (&str, &str, i32),
+) -> Case {
+    Case { host: host_with_errors(answers, &[error]), ..case(findings, answers) }
 }

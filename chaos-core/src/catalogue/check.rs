@@ -159,6 +159,7 @@ fn fault<'f>(at: &At<'_>, f: &'f Fault, symptoms: &BTreeSet<&str>, faults: &BTre
     if let Some(c) = &f.culprit {
         sources.extend(of_entity(c.kind).iter().copied());
         sources.extend(c.pattern.iter().flat_map(Pattern::captures));
+        sources.insert(&c.writer);
     }
     for p in &f.probes {
         for p_or_names in [p.reading.as_ref().and_then(|r| r.pattern.as_ref()), p.names.as_ref().map(|n| &n.pattern)] {
@@ -218,6 +219,9 @@ fn read_only(at: &At<'_>, id: &str, argv: &[String]) -> Result<()> {
 
 fn probe(at: &At<'_>, p: &Probe, sources: &BTreeSet<&str>) -> Result<()> {
     known(at, &p.id, &p.argv, sources)?;
+    if let Some(name) = p.unless.iter().chain(p.only.keys()).find(|name| !sources.contains(name.as_str())) {
+        at.no(&p.id, &format!("only or unless {name:?}: nothing in this fault names it"))?;
+    }
     read_only(at, &p.id, &p.argv)?;
     if !(p.cost_s > 0.0 && p.cost_s <= 10.0) {
         at.no(&p.id, "cost_s is more than 0 and at most 10")?;
@@ -248,7 +252,7 @@ fn probe(at: &At<'_>, p: &Probe, sources: &BTreeSet<&str>) -> Result<()> {
             at: Timestamp::default(),
             end: End::Exited(example.exit),
             stdout: example.stdout.clone(),
-            stderr: String::new(),
+            stderr: example.stderr.clone(),
         };
         let n = n + 1;
         let present = p.reading.as_ref().map(|r| reading::is_present(r, &answer));
@@ -279,10 +283,19 @@ fn remedy(at: &At<'_>, r: &Remedy, sources: &BTreeSet<&str>) -> Result<()> {
         at.no(&r.id, "say how to verify that it helped")?;
     }
     for check in r.preconditions.iter().chain(&r.verify) {
-        let CheckTemplate { title, argv, prints, .. } = check;
+        let CheckTemplate { title, argv, prints, has, lacks, fails, .. } = check;
+        if usize::from(prints.is_some())
+            + usize::from(has.is_some())
+            + usize::from(lacks.is_some())
+            + usize::from(*fails)
+            > 1
+        {
+            at.no(&r.id, &format!("{title}: at most one of prints, has, lacks and fails"))?;
+        }
         known(at, &r.id, argv, sources)?;
-        known(at, &r.id, std::slice::from_ref(title), sources)?;
-        known(at, &r.id, prints.as_slice(), sources)?;
+        for text in [Some(title), prints.as_ref(), has.as_ref(), lacks.as_ref()].into_iter().flatten() {
+            known(at, &r.id, std::slice::from_ref(text), sources)?;
+        }
         read_only(at, &r.id, argv)?;
     }
     Ok(())

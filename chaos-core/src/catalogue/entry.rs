@@ -230,7 +230,7 @@ pub struct Probe {
     /// What it finds out, for a person.
     pub question: String,
     /// Program first; words may hold placeholders such as `{pid}`. `["sh", "-c", "@NAME"]` is one of the scripts that
-    /// come with the catalogue: `@db_clients`, `@db_waits`, `@io_top`.
+    /// come with the catalogue: `@db_clients`, `@io_top`, `@port_rivals`, ….
     pub argv: Vec<String>,
     /// What asking costs, in seconds of the target's time.
     pub cost_s: f64,
@@ -240,6 +240,12 @@ pub struct Probe {
     /// Whether it sees more as root; asked as root only where the way to the target can.
     #[serde(default)]
     pub elevate: bool,
+    /// Attributes that the culprit must have with these values: the question is one for this unit, say.
+    #[serde(default)]
+    pub only: BTreeMap<String, String>,
+    /// Attributes of the culprit, any of which makes it needless: the question for what is known is not asked.
+    #[serde(default)]
+    pub unless: Vec<String>,
     /// What the answer says about the fault.
     pub reading: Option<Reading>,
     /// What the answer says about the culprit.
@@ -248,11 +254,33 @@ pub struct Probe {
     pub examples: Vec<Example>,
 }
 
+impl Probe {
+    /// Whether something is read from standard error: then what it says there is no failure to answer.
+    #[must_use]
+    pub fn reads_errors(&self) -> bool {
+        let on = [self.reading.as_ref().map(|r| r.on), self.names.as_ref().map(|n| n.on)];
+        on.contains(&Some(Output::Stderr))
+    }
+}
+
+/// Where a command says what is read from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Output {
+    #[default]
+    Stdout,
+    Stderr,
+}
+
 /// How an answer tells for or against a fault.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
-    /// Searched for in each line of standard output.
+    /// Where the pattern is searched for: standard output unless said.
+    #[serde(default)]
+    pub on: Output,
+    /// Searched for in each line there.
     pub pattern: Option<Pattern>,
     /// The capture `value` must be at least this for a line to count.
     pub value_min: Option<f64>,
@@ -273,6 +301,7 @@ impl Reading {
     /// Whether it finds present what `other` finds present.
     pub(crate) fn looks_for_the_same(&self, other: &Self) -> bool {
         self.pattern.as_ref().map(Pattern::text) == other.pattern.as_ref().map(Pattern::text)
+            && self.on == other.on
             && self.exit == other.exit
             && self.value_min == other.value_min
             && self.lines_min == other.lines_min
@@ -287,11 +316,19 @@ const fn one() -> usize {
     1
 }
 
-/// How an answer names the culprit: captures become attributes. A capture `kib` becomes `bytes`.
+fn unit() -> String {
+    "unit".to_owned()
+}
+
+/// How an answer names the culprit: captures become attributes. A capture `kib` becomes `bytes`; a `spawner` counts only
+/// where several lines agree on it, since who began one process need not begin another.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Names {
-    /// Searched for in each line (or NUL-terminated record) of standard output.
+    /// Where the pattern is searched for: standard output unless said.
+    #[serde(default)]
+    pub on: Output,
+    /// Searched for in each line (or NUL-terminated record) there.
     pub pattern: Pattern,
     /// Which line counts when several match.
     #[serde(default)]
@@ -322,7 +359,11 @@ pub enum Pick {
 #[serde(deny_unknown_fields)]
 pub struct Example {
     /// Standard output.
+    #[serde(default)]
     pub stdout: String,
+    /// Standard error.
+    #[serde(default)]
+    pub stderr: String,
     /// Exit code.
     #[serde(default)]
     pub exit: i32,
@@ -346,6 +387,10 @@ pub struct CulpritRule {
     /// Whether processes of one command are to blame together.
     #[serde(default)]
     pub group: bool,
+    /// What the unit is that wrote the log which shows it, where nothing better is known: the `unit` to blame, or another
+    /// attribute of the culprit, such as the one that is `waiting`.
+    #[serde(default = "unit")]
+    pub writer: String,
     /// What the culprit is measured in, for its summary.
     pub measure: Option<Measure>,
 }
@@ -407,7 +452,7 @@ pub struct Remedy {
     pub only_after: bool,
 }
 
-/// A check with placeholders. Without `prints` and `fails` the command must succeed.
+/// A check with placeholders: at most one of `prints`, `has`, `lacks` and `fails`. Without any the command must succeed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckTemplate {
@@ -417,6 +462,10 @@ pub struct CheckTemplate {
     pub argv: Vec<String>,
     /// It prints exactly this.
     pub prints: Option<String>,
+    /// It succeeds, and this is a line of what it prints.
+    pub has: Option<String>,
+    /// It succeeds, and this is no line of what it prints.
+    pub lacks: Option<String>,
     /// It fails.
     #[serde(default)]
     pub fails: bool,

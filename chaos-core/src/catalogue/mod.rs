@@ -7,6 +7,8 @@ mod entry;
 pub(crate) mod matching;
 pub(crate) mod placeholder;
 pub(crate) mod reading;
+#[cfg(test)]
+mod script_tests;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,8 +16,8 @@ use std::{
 };
 
 pub use entry::{
-    CheckTemplate, CulpritRule, Effect, Example, Expected, Fault, LogMatch, Measure, MetricMatch, Names, Pattern, Pick,
-    Probability, Probe, Reading, Remedy, Symptom,
+    CheckTemplate, CulpritRule, Effect, Example, Expected, Fault, LogMatch, Measure, MetricMatch, Names, Output,
+    Pattern, Pick, Probability, Probe, Reading, Remedy, Symptom,
 };
 
 use crate::{
@@ -110,6 +112,8 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
     ("db_waits", include_str!("../../catalogue/db_waits.sh")),
     ("hosts_named", include_str!("../../catalogue/hosts_named.sh")),
     ("io_top", include_str!("../../catalogue/io_top.sh")),
+    ("nft_blocks", include_str!("../../catalogue/nft_blocks.sh")),
+    ("port_rivals", include_str!("../../catalogue/port_rivals.sh")),
 ];
 
 /// What the catalogue's own scripts add to what is read-only.
@@ -361,37 +365,5 @@ symptoms = [{ id = "odd", p = 0.9 }]
         let missing = Catalogue::load(["/nonexistent/entry.toml"]).unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert!(missing.to_string().contains("/nonexistent/entry.toml"));
-    }
-
-    #[test]
-    fn connections_are_summed_up_by_what_is_wrong_with_them() {
-        use std::os::unix::fs::PermissionsExt;
-        let place = tempfile::tempdir().unwrap();
-        let ss = place.path().join("ss");
-        let listed = concat!(
-            "SYN-SENT 0 1 10.0.0.4:37276 10.0.0.9:5432 users:((\"app\",pid=812,fd=3)) timer:(on,1sec,2)\n\t cubic rto:1\n",
-            "SYN-SENT 0 1 10.0.0.4:37277 10.0.0.9:5432 users:((\"app\",pid=812,fd=4))\n",
-            "LISTEN 129 128 *:8080 *:* users:((\"python3\",pid=9,fd=3))\n\t cubic\n",
-            "ESTAB 0 100 [::1]:40 [2001:db8::7]:443 users:((\"my app\",pid=7,fd=3)) timer:(on,1.3sec,4)\n",
-            "\t ts sack cubic rto:3264 backoff:4 rtt:0.02/0.01 retrans:1/25 lost:2\n",
-            "ESTAB 0 0 10.0.0.4:22 10.0.0.1:40002\n\t cubic rtt:0.4/0.1 retrans:0/0\n",
-            "CLOSE-WAIT 79 0 10.0.0.1:8080 10.0.0.9:40212\n",
-        );
-        std::fs::write(&ss, format!("#!/bin/sh\ncat <<'END'\n{listed}END\n")).unwrap();
-        std::fs::set_permissions(&ss, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
-        let script = SCRIPTS.iter().find(|(name, _)| *name == "connections").unwrap().1;
-        let ran = std::process::Command::new("sh").args(["-c", script]).env("PATH", path).output().unwrap();
-        let said = String::from_utf8(ran.stdout).unwrap();
-        let want = [
-            "hung 1 [2001:db8::7] 443 - -",
-            "overfull 129 * 8080 python3 9",
-            "resent 25 [2001:db8::7] 443 my_app 7",
-            "stuck 4 [2001:db8::7] 443 my_app 7",
-            "unanswered 2 10.0.0.9 5432 app 812",
-            "unread 1 10.0.0.1 8080 - -",
-            "waiting 129 * 8080 python3 9",
-        ];
-        assert_eq!(said.lines().collect::<Vec<_>>(), want);
     }
 }

@@ -20,12 +20,14 @@ enum Class {
     Name,
     Number,
     Comm,
+    PacketRule,
 }
 
 /// Every placeholder that a template may use.
 const CLASSES: &[(&str, Class)] = &[
     ("pid", Class::Pid),
     ("pids", Class::Pids),
+    ("spawner", Class::Pid),
     ("path", Class::Path),
     ("files", Class::Paths),
     ("mountpoint", Class::Path),
@@ -34,8 +36,14 @@ const CLASSES: &[(&str, Class)] = &[
     ("interface", Class::Name),
     ("device", Class::Name),
     ("handle", Class::Name),
+    ("family", Class::Name),
+    ("table", Class::Name),
+    ("chain", Class::Name),
+    ("rule", Class::PacketRule),
+    ("put_back", Class::PacketRule),
     ("port", Class::Number),
     ("command", Class::Comm),
+    ("spawner_command", Class::Comm),
 ];
 
 fn class(name: &str) -> Option<Class> {
@@ -99,6 +107,26 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:@-".contains(&b))
 }
 
+/// Whether this is a rule of nftables that blocks one port, perhaps with where it is put before it: nft takes a word apart.
+fn is_packet_rule(text: &str) -> bool {
+    let number = |word: &str| (1..=9).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
+    let words: Vec<&str> = text.split(' ').collect();
+    let rule = match words[..] {
+        ["add", "rule", family, table, chain, "handle", handle, ref rule @ ..]
+            if [family, table, chain].into_iter().all(is_name) && number(handle) =>
+        {
+            rule
+        }
+        ["insert", "rule", family, table, chain, ref rule @ ..] if [family, table, chain].into_iter().all(is_name) => {
+            rule
+        }
+        ref rule => rule,
+    };
+    let ["tcp" | "udp", "dport", port, verdict @ ..] = rule else { return false };
+    let verdict = verdict.strip_prefix(["counter"].as_slice()).unwrap_or(verdict);
+    number(port) && matches!(verdict, ["drop"] | ["reject"] | ["reject", "with", "tcp", "reset"])
+}
+
 /// The value of placeholder `name`, as the words that stand for it.
 fn values(name: &str, attributes: &BTreeMap<String, String>) -> Result<Vec<String>> {
     let class = class(name)
@@ -130,6 +158,7 @@ fn values(name: &str, attributes: &BTreeMap<String, String>) -> Result<Vec<Strin
         Class::Unit => one(is_unit(value), "not a unit's name"),
         Class::Name => one(is_name(value), "not a device's name"),
         Class::Number => one((1..=9).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit()), "no number"),
+        Class::PacketRule => one(is_packet_rule(value), "not a rule that blocks a port"),
         Class::Comm => one(
             (1..=64).contains(&value.len()) && !value.chars().any(char::is_control) && value.trim() == value,
             "not a plain command name",
@@ -192,6 +221,7 @@ pub(crate) fn sample() -> BTreeMap<String, String> {
                 Class::Unit => "some.service",
                 Class::Name => "eth0",
                 Class::Comm => "some",
+                Class::PacketRule => "tcp dport 4242 drop",
             };
             ((*name).to_owned(), value.to_owned())
         })
@@ -225,6 +255,28 @@ mod tests {
         }
         for bad in ["--now", "a b.service", "x;y.service", "nginx", ".service", "$(id).service"] {
             assert!(fill(&argv(&["systemctl", "stop", "{unit}"]), &with("unit", bad)).is_err(), "{bad:?}");
+        }
+        let rule = |text: &str| fill(&argv(&["nft", "{put_back}"]), &with("put_back", text));
+        for good in [
+            "tcp dport 80 counter drop",
+            "insert rule inet filter input tcp dport 8070 drop",
+            "add rule ip6 a-b c.d handle 12 udp dport 53 counter reject",
+            "tcp dport 80 reject with tcp reset",
+        ] {
+            assert_eq!(rule(good).unwrap(), argv(&["nft", good]));
+        }
+        for bad in [
+            "flush ruleset",
+            "tcp dport 80 accept",
+            "tcp dport 80 drop; flush ruleset",
+            "insert rule inet filter input; tcp dport 80 drop",
+            "insert rule inet filter { tcp dport 80 drop",
+            "add rule inet filter input handle x tcp dport 80 drop",
+            "tcp dport 80  drop",
+            "tcp dport 80 drop\nflush ruleset",
+            "tcp dport {} drop",
+        ] {
+            assert!(rule(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    entry::{Names, Pick, Reading},
+    entry::{Names, Output, Pick, Reading},
     placeholder::{MAX_MANY, SEPARATOR, is_plain_path},
 };
 use crate::{
@@ -26,17 +26,18 @@ pub(crate) struct Named {
     pub(crate) attributes: BTreeMap<String, String>,
 }
 
-/// Whether an answer can be read at all: a command that could not do its work says nothing.
+/// Whether an answer can be read at all: a command that could not do its work says nothing. Where it `reads_errors`,
+/// what stands there is the answer.
 ///
 /// # Errors
 /// Why it can't.
-pub(crate) fn readable(answer: &Answer) -> Result<()> {
+pub(crate) fn readable(answer: &Answer, reads_errors: bool) -> Result<()> {
     let failed = |why: String| Err(Error::new(ErrorKind::CommandFailed, why).with("ask", &answer.ask));
     match &answer.end {
         End::Exited(0) | End::Stopped => Ok(()),
         End::Failed(why) => Err(why.clone()),
         End::Exited(code @ (126 | 127)) => failed(format!("the program can't be run there (exit code {code})")),
-        End::Exited(code) if answer.stdout.is_empty() && !answer.stderr.trim().is_empty() => {
+        End::Exited(code) if !reads_errors && answer.stdout.is_empty() && !answer.stderr.trim().is_empty() => {
             let first: String = answer.stderr.trim().lines().next().unwrap_or_default().chars().take(200).collect();
             failed(format!("exit code {code}: {first}"))
         }
@@ -62,8 +63,12 @@ fn terminator(stdout: &str) -> char {
     if stdout.contains('\0') { '\0' } else { '\n' }
 }
 
-fn records(stdout: &str) -> impl Iterator<Item = &str> {
-    stdout.split(terminator(stdout)).filter(|r| !r.is_empty())
+fn records(answer: &Answer, on: Output) -> impl Iterator<Item = &str> {
+    let text = match on {
+        Output::Stdout => answer.stdout.as_str(),
+        Output::Stderr => answer.stderr.as_str(),
+    };
+    text.split(terminator(text)).filter(|r| !r.is_empty())
 }
 
 /// Whether what the reading looks for is there.
@@ -72,7 +77,7 @@ pub(crate) fn is_present(reading: &Reading, answer: &Answer) -> bool {
         return matches!(answer.end, End::Exited(c) if c == code);
     }
     let Some(pattern) = &reading.pattern else { return false };
-    let counts = records(&answer.stdout).filter(|line| match reading.value_min {
+    let counts = records(answer, reading.on).filter(|line| match reading.value_min {
         None => pattern.regex().is_match(line),
         Some(min) => pattern
             .regex()
@@ -83,22 +88,26 @@ pub(crate) fn is_present(reading: &Reading, answer: &Answer) -> bool {
     counts.take(reading.lines_min.max(1)).count() >= reading.lines_min.max(1)
 }
 
-/// The answer without the lines that name another unit than the one that the evidence is about: a journal also tells of
-/// yesterday's other trouble.
-pub(crate) fn about(names: &Names, answer: &Answer, unit: &str) -> Answer {
-    let end = terminator(&answer.stdout);
-    let of_another =
-        |line: &str| captures(names, line).is_some_and(|c| c.get("unit").is_some_and(|named| named != unit));
-    let kept: Vec<&str> = answer.stdout.split(end).filter(|line| !of_another(line)).collect();
-    Answer { stdout: kept.join(&end.to_string()), ..answer.clone() }
+/// The answer without the lines that name another unit, say, than the one that the evidence is about: a journal also tells
+/// of yesterday's other trouble.
+pub(crate) fn about(names: &Names, answer: &Answer, key: &str, value: &str) -> Answer {
+    let of_another = |line: &str| captures(names, line).is_some_and(|c| c.get(key).is_some_and(|named| named != value));
+    let kept = |text: &str| {
+        let end = terminator(text);
+        text.split(end).filter(|line| !of_another(line)).collect::<Vec<_>>().join(&end.to_string())
+    };
+    match names.on {
+        Output::Stdout => Answer { stdout: kept(&answer.stdout), ..answer.clone() },
+        Output::Stderr => Answer { stderr: kept(&answer.stderr), ..answer.clone() },
+    }
 }
 
 /// What the answer names, if anything.
 pub(crate) fn named(names: &Names, answer: &Answer) -> Option<Named> {
     let found: Vec<BTreeMap<String, String>> =
-        records(&answer.stdout).filter_map(|line| captures(names, line)).collect();
+        records(answer, names.on).filter_map(|line| captures(names, line)).collect();
     let attributes = match names.pick {
-        Pick::First => found.into_iter().next()?,
+        Pick::First => first(found)?,
         Pick::Latest => {
             let modified =
                 |found: &BTreeMap<String, String>| found.get("modified").and_then(|at| at.parse::<f64>().ok());
@@ -126,6 +135,16 @@ fn captures(names: &Names, line: &str) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(out)
+}
+
+/// The first line, with the spawner that all of several lines have in common, if there is one.
+fn first(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String>> {
+    let agree = found.len() > 1 && found.iter().all(|line| line.get("spawner") == found[0].get("spawner"));
+    let mut first = found.into_iter().next()?;
+    if !agree {
+        first.remove("spawner");
+    }
+    Some(first)
 }
 
 /// How many lines each process is on, and the first of them.

@@ -172,6 +172,8 @@ impl Check {
             super::Expect::Success => success,
             super::Expect::Failure => !success,
             super::Expect::Prints(text) => stdout.trim() == text.trim(),
+            super::Expect::Has(line) => success && stdout.lines().any(|l| l.trim() == line.trim()),
+            super::Expect::Lacks(line) => success && !stdout.lines().any(|l| l.trim() == line.trim()),
         }
     }
 }

@@ -100,6 +100,10 @@ pub enum Expect {
     Failure,
     /// It prints exactly this, white space at both ends aside.
     Prints(String),
+    /// It exits with 0, and a line of what it prints is this, white space at both ends aside.
+    Has(String),
+    /// It exits with 0, and no line of what it prints is this.
+    Lacks(String),
 }
 
 /// What follows a failed action.

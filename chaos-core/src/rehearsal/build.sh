@@ -94,7 +94,7 @@ mount -t tmpfs -o "ro,mode=0555,size=4k" none "$root/sys" || unable 'no tmpfs ca
 mount -t tmpfs -o "mode=0755,size=4m,nosuid,noexec" none "$root/dev" || unable 'no tmpfs can be mounted'
 umask 022
 # Directories and process ids, which programs look for there; no sockets.
-(cd /run && find . -xdev -mindepth 1 -maxdepth 3 \( -type d ! -path './chaos-rehearsal.*' -o -type f -name '*pid' -size -2 \) \
+(cd /run && find . -xdev -mindepth 1 -maxdepth 3 \( -type d ! -path './chaos-rehearsal*' -o -type f -name '*pid' -size -2 \) \
   -print0 | tar --null --no-recursion -T - -cf - 2>/dev/null) | tar -C "$root/run" -xpf - 2>/dev/null
 for device in 'null 1 3' 'zero 1 5' 'full 1 7' 'random 1 8' 'urandom 1 9'; do
   # shellcheck disable=SC2086 # name, major, minor

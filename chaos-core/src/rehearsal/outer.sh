@@ -27,6 +27,8 @@ kib=$((free / 4))
 [ "$kib" -le 262144 ] || kib=262144
 
 place=/run/chaos-rehearsal.$$
+# There while the module for the layers is loaded for rehearsals alone.
+mark=/run/chaos-rehearsal-overlay
 groups=
 tidy() {
   trap - EXIT
@@ -40,10 +42,15 @@ tidy() {
     done
   done
   rmdir "$place" 2>/dev/null
-  [ -z "$loaded" ] || modprobe -r overlay 2>/dev/null
+  # The last one to leave unloads it; each takes its own place away before it looks.
+  if [ -d "$mark" ]; then
+    for other in /run/chaos-rehearsal.*; do
+      [ ! -d "$other" ] || [ ! -d "/proc/${other##*.}" ] || exit
+    done
+    modprobe -r overlay 2>/dev/null && rmdir "$mark" 2>/dev/null
+  fi
   exit
 }
-loaded=
 trap tidy EXIT
 trap 'exit 143' TERM HUP INT PIPE
 
@@ -73,7 +80,7 @@ else
   limit "/sys/fs/cgroup/pids/chaos-rehearsal.$$" pids.max "$most"
 fi
 
-grep -qw overlay /proc/filesystems || loaded=yes
+grep -qw overlay /proc/filesystems || mkdir "$mark" 2>/dev/null
 mkdir "$place" || unable 'nothing can be written to /run on the target'
 
 # shellcheck disable=SC2016 # for the shell inside

@@ -126,8 +126,16 @@ fn two_at_once_and_one_that_is_cut_off() {
     let said: Value = serde_json::from_slice(&said.stdout).unwrap();
     assert!(said["unable"].is_null() && changed(&said, "added", "/etc/escape"), "{said:#}");
     let left = std::time::Instant::now();
-    while canaries.call("state") != before {
-        assert!(left.elapsed().as_secs() < 120, "{}", canaries.call("state"));
+    loop {
+        let after = canaries.call("state");
+        if after == before {
+            break;
+        }
+        let lines = |of: &str, other: &str| -> Vec<String> {
+            of.lines().filter(|l| !other.lines().any(|o| o == *l)).map(str::to_owned).collect()
+        };
+        let (came, went) = (lines(&after, &before), lines(&before, &after));
+        assert!(left.elapsed().as_secs() < 120, "came: {came:#?} went: {went:#?}");
         std::thread::sleep(std::time::Duration::from_secs(3));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::catalogue::placeholder::is_plain_path;
 
-/// Programs that keep the host, or our way to it, alive.
+/// Programs that keep the host, or our way to it, or services of every kind alive.
 const PROTECTED: &[&str] = &[
     "systemd",
     "init",
@@ -18,8 +18,18 @@ const PROTECTED: &[&str] = &[
     "dbus-daemon",
     "dbus-broker",
     "containerd",
+    "containerd-shim",
+    "containerd-shim-runc-v2",
+    "conmon",
     "dockerd",
+    "docker-init",
     "kubelet",
+    "supervisord",
+    "runsvdir",
+    "runsv",
+    "s6-svscan",
+    "s6-supervise",
+    "monit",
     "crond",
     "cron",
     "atd",

@@ -177,6 +177,14 @@ fn usable(culprit: &Culprit) -> std::result::Result<BTreeMap<String, String>, St
             if attributes.get("unit").is_some_and(|u| guard::unit(u).is_some()) {
                 attributes.remove("unit");
             }
+            // Nor may who began it, where that is a session or keeps the host alive.
+            let spawner = [("spawner", "pid"), ("spawner_ppid", "ppid"), ("spawner_args", "args")];
+            let spawner =
+                spawner.iter().filter_map(|(of, key)| Some(((*key).to_owned(), attributes.get(*of)?.clone())));
+            let begun_by = attributes.get("spawner_command").cloned().unwrap_or_default();
+            if guard::process(&spawner.collect(), &begun_by).is_some() {
+                attributes.remove("spawner");
+            }
         }
         EntityKind::Unit => {
             if let Some(why) = attributes.get("unit").and_then(|u| guard::unit(u)) {
@@ -259,10 +267,13 @@ fn checks(templates: &[CheckTemplate], attributes: &BTreeMap<String, String>) ->
 }
 
 fn check(template: &CheckTemplate, attributes: &BTreeMap<String, String>) -> Result<Check> {
-    let expect = match (&template.prints, template.fails) {
-        (Some(text), _) => Expect::Prints(fill_text(text, attributes)?),
-        (None, true) => Expect::Failure,
-        (None, false) => Expect::Success,
+    let text = |text: &str| fill_text(text, attributes);
+    let expect = match template {
+        CheckTemplate { prints: Some(all), .. } => Expect::Prints(text(all)?),
+        CheckTemplate { has: Some(line), .. } => Expect::Has(text(line)?),
+        CheckTemplate { lacks: Some(line), .. } => Expect::Lacks(text(line)?),
+        CheckTemplate { fails: true, .. } => Expect::Failure,
+        _ => Expect::Success,
     };
     Ok(Check {
         title: fill_text(&template.title, attributes)?,

@@ -104,6 +104,22 @@ prints() {
 }
 "#;
 
+const HAS: &str = r#"
+# has LINE COMMAND...: it succeeds, and this is a line of what it prints, white space at both ends aside.
+has() {
+  local got
+  got=$("${@:2}" 2>/dev/null) && sed 's/^[[:space:]]*//; s/[[:space:]]*$//' <<<"$got" | grep -qxF -e "$1"
+}
+"#;
+
+const LACKS: &str = r#"
+# lacks LINE COMMAND...: it succeeds, and this is no line of what it prints.
+lacks() {
+  local got
+  got=$("${@:2}" 2>/dev/null) && ! sed 's/^[[:space:]]*//; s/[[:space:]]*$//' <<<"$got" | grep -qxF -e "$1"
+}
+"#;
+
 const FAILS: &str = r#"
 fails() { ! "$@" >/dev/null 2>&1; }
 "#;
@@ -144,6 +160,12 @@ pub fn fix_sh(plan: &FixPlan, diagnosis: &Diagnosis, incident: &str, generated: 
     if checks().any(|c| matches!(c.expect, Expect::Prints(_))) {
         out.push_str(PRINTS);
     }
+    if checks().any(|c| matches!(c.expect, Expect::Has(_))) {
+        out.push_str(HAS);
+    }
+    if checks().any(|c| matches!(c.expect, Expect::Lacks(_))) {
+        out.push_str(LACKS);
+    }
     if checks().any(|c| c.expect == Expect::Failure) {
         out.push_str(FAILS);
     }
@@ -174,6 +196,8 @@ fn check(check: &Check) -> String {
         Expect::Success => argv,
         Expect::Failure => format!("fails {argv}"),
         Expect::Prints(text) => format!("prints {} {argv}", shell_quote(text)),
+        Expect::Has(line) => format!("has {} {argv}", shell_quote(line.trim())),
+        Expect::Lacks(line) => format!("lacks {} {argv}", shell_quote(line.trim())),
     };
     let quiet = if check.expect == Expect::Success { " >/dev/null" } else { "" };
     format!("within {} {test}{quiet}", check.within_s)

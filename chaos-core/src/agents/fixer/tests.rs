@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{FixerAgent, fix_sh, shell_quote};
 use crate::model::{
-    Action, Confidence, Culprit, Diagnosis, Entity, EntityKind, FaultId, FixPlan, Hypothesis, OnFailure, Reversibility,
-    Timestamp, Verdict,
+    Action, Confidence, Culprit, Diagnosis, Entity, EntityKind, Expect, FaultId, FixPlan, Hypothesis, OnFailure,
+    Reversibility, Timestamp, Verdict,
 };
 
 fn diagnosis(fault: &str, entity: Option<Entity>) -> Diagnosis {
@@ -103,6 +103,64 @@ fn a_job_in_a_protected_unit_is_ended_alone() {
 }
 
 #[test]
+fn who_would_begin_new_ones_is_ended_with_them_unless_it_is_a_session() {
+    let clients = |command: &str, args: &str| {
+        let of = process("psql", "812,813").with("spawner", "700").with("spawner_ppid", "650");
+        of.with("spawner_command", command).with("spawner_args", args)
+    };
+    let script = clients("bash", "/bin/bash /srv/import-all");
+    let p = plan("db_connections_exhausted", Some(script));
+    assert_eq!(p.actions[0].argv.join(" "), "kill -TERM 700 812 813");
+    let before: Vec<String> = p.actions[0].preconditions.iter().map(|c| c.argv.join(" ")).collect();
+    assert_eq!(before, ["ps -o comm= -p 700", "ps -o comm= -p 812", "ps -o comm= -p 813"]);
+    for (command, args) in [
+        ("bash", "-bash"),
+        ("sshd", "sshd: app@pts/0"),
+        ("tmux: server", "tmux"),
+        ("supervisord", "/usr/bin/supervisord -n"),
+    ] {
+        assert_eq!(argv("db_connections_exhausted", clients(command, args)), "kill -TERM 812 813", "{args}");
+    }
+    let in_unit = clients("import", "import").with("unit", "import.service");
+    assert_eq!(argv("db_connections_exhausted", in_unit), "systemctl restart import.service");
+}
+
+fn blocked() -> Entity {
+    let rule = "tcp dport 8070 counter drop";
+    let of = Entity::new(EntityKind::Port, "8070").with("port", "8070").with("handle", "7").with("rule", rule);
+    let of = of.with("family", "inet").with("table", "filter").with("chain", "input");
+    of.with("put_back", format!("insert rule inet filter input {rule}"))
+}
+
+#[test]
+fn a_rule_of_a_packet_filter_is_deleted_by_its_handle_and_can_be_put_back() {
+    let p = plan("firewall_drop", Some(blocked()));
+    let action = &p.actions[0];
+    assert_eq!(action.argv.join(" "), "nft delete rule inet filter input handle 7");
+    assert_eq!(action.rollback, [["nft", "insert rule inet filter input tcp dport 8070 counter drop"]]);
+    let line = "tcp dport 8070 counter drop # handle 7";
+    assert_eq!(action.preconditions[0].expect, Expect::Has(line.into()));
+    assert_eq!(action.verify[0].expect, Expect::Lacks(line.into()));
+    assert!(plan("firewall_drop", Some(blocked().with("put_back", "flush ruleset"))).actions.is_empty());
+
+    // What the script asks before and after.
+    let text = script("firewall_drop", Some(blocked()));
+    let functions = text.split("\n# 1. ").next().unwrap();
+    let chain = format!("chain input {{\\n\\t\\t{line}  \\n}}\\n");
+    for (call, holds) in [
+        (format!("has '{line}' printf '{chain}'"), true),
+        (format!("has 'tcp dport 8070' printf '{chain}'"), false),
+        (format!("lacks '{line}' printf '{chain}'"), false),
+        ("lacks x printf '\\tx y\\n'".to_owned(), true),
+        ("lacks x false".to_owned(), false),
+        ("has x false".to_owned(), false),
+    ] {
+        let text = format!("{functions}\nset +e\n{call}\n");
+        assert_eq!(Command::new("bash").args(["-c", &text]).status().unwrap().success(), holds, "{call}");
+    }
+}
+
+#[test]
 fn no_cause_means_no_action() {
     let healthy = plan("healthy", None);
     assert_eq!((healthy.summary.as_str(), healthy.actions.len()), ("no action", 0));
@@ -131,6 +189,7 @@ fn scripts() -> Vec<String> {
             Some(Entity::new(EntityKind::Interface, HOSTILE).with("interface", "eth0").with("qdisc", "netem")),
         ),
         script("cpu_saturation", Some(process(HOSTILE, "5"))),
+        script("firewall_drop", Some(blocked())),
         script("healthy", None),
         script("unknown", None),
     ]

@@ -86,16 +86,15 @@ pub(super) fn from_findings(catalogue: &Catalogue, fault: &Fault, case: &Case) -
             let by_onset = a.finding.onset.cmp(&b.finding.onset);
             b.weight.total_cmp(&a.weight).then(by_score).then(by_onset).then(a.id.cmp(&b.id))
         });
-        from_log(rule, &suspects).or_else(|| from_entity(rule, &suspects, case)).or_else(|| writer(&suspects))
+        from_log(rule, &suspects).or_else(|| from_entity(rule, &suspects, case)).or_else(|| writer(rule, &suspects))
     })
 }
 
 /// The unit that wrote the log which shows it, where nothing better is known. The manager speaks of others.
-fn writer(suspects: &[Suspect<'_>]) -> Option<Culprit> {
+fn writer(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
     suspects.iter().filter(|s| s.finding.entity.kind == EntityKind::Log).find_map(|s| {
-        let mut attributes = normalised(s.finding);
-        attributes.retain(|key, value| key == "unit" && value != "init.scope");
-        let name = attributes.get("unit")?.clone();
+        let name = normalised(s.finding).remove("unit").filter(|unit| unit != "init.scope")?;
+        let attributes = BTreeMap::from([(rule.writer.clone(), name.clone())]);
         Some(named(Entity { kind: EntityKind::Unit, name, attributes }, vec![Basis::Finding(s.id)], None))
     })
 }
@@ -243,6 +242,7 @@ fn summary(entity: &Entity, measured: Option<&str>) -> String {
             about.extend(get("user").map(|u| format!("user {u}")));
             about.extend(get("unit").map(|u| format!("unit {u}")));
             about.extend(get("started").map(|s| format!("running for {s} s")));
+            about.extend(get("spawner_command").map(|p| format!("begun by {p}")));
             let n = entity.attributes.get("pids").map_or(1, |p| p.split(',').count());
             if n > 1 {
                 what.push(format!("{n} processes"));

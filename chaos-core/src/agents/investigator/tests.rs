@@ -1,13 +1,18 @@
 use super::{
-    super::fixture::{CUT, case, context, log, metric},
+    super::fixture::{CUT, case, case_with_errors, context, log, metric},
     Investigator,
 };
 use crate::{
     agent::{Agent, Case},
-    model::{Basis, Change, Diagnosis, EntityKind, Finding, Level, LogChange, Signal},
+    model::{Basis, Change, Diagnosis, Entity, EntityKind, Finding, Level, LogChange, Signal},
 };
 
 const PS: &str = "ps -ww -o pid=,ppid=,user:32=,etimes=,rss=,args=";
+
+/// The text of a script of the catalogue's.
+fn script(name: &str) -> &'static str {
+    crate::catalogue::SCRIPTS.iter().find(|(known, _)| *known == name).unwrap().1
+}
 
 async fn diagnose(case: &Case) -> Diagnosis {
     Investigator::default().run(&context(), case).await.unwrap()
@@ -228,12 +233,85 @@ async fn exhausted_connections_name_the_client_that_holds_them() {
         log("FATAL:  sorry, too many clients already", Level::Critical),
     ];
     let lines = "127.0.0.1:5432 77 api\n".repeat(40) + "/run/postgresql/.s.PGSQL.5432 8 psql\n";
-    let script = crate::catalogue::SCRIPTS.iter().find(|(name, _)| *name == "db_clients").unwrap().1;
-    let asked = format!("sh -c {script}");
+    let asked = format!("sh -c {}", script("db_clients"));
     let d = diagnose(&case(findings, &[(asked.as_str(), lines.as_str(), 0)])).await;
     assert_eq!(d.verdict.id(), "db_connections_exhausted", "{:#?}", d.steps);
     let culprit = d.culprit.unwrap();
     assert_eq!(culprit.summary, "api (pid 77): 40 connections");
+}
+
+#[tokio::test]
+async fn who_keeps_beginning_the_clients_is_named_with_them() {
+    let findings = || {
+        vec![
+            metric("system.network.connection.count", "network.connection.state=established", Change::LevelUp, 120.0),
+            log("FATAL:  sorry, too many clients already", Level::Critical),
+        ]
+    };
+    let asked = format!("sh -c {}", script("db_clients"));
+    let lines: String = (10..40).map(|pid| format!("/run/postgresql/.s.PGSQL.5432 {pid} psql\n")).collect();
+    let clients = |parents: [u32; 2]| {
+        format!("10 {} app 9 900 psql -d shop\n11 {} app 8 900 psql -d shop\n", parents[0], parents[1])
+    };
+    let parent = ("ps -ww -o comm:20=,ppid=,args= -p 7", "import-all                1 /bin/bash /srv/import-all\n", 0);
+    for (parents, said) in [([7, 7], Some("import-all")), ([7, 8], None)] {
+        let of = clients(parents);
+        let d = diagnose(&case(findings(), &[(&asked, &lines, 0), (PS, &of, 0), parent])).await;
+        assert_eq!(d.verdict.id(), "db_connections_exhausted", "{:#?}", d.steps);
+        let culprit = d.culprit.unwrap();
+        assert_eq!(culprit.entity.attributes.get("spawner_command").map(String::as_str), said, "{culprit:#?}");
+        assert_eq!(culprit.summary.contains("begun by import-all"), said.is_some(), "{}", culprit.summary);
+    }
+}
+
+/// A log line that this unit wrote.
+fn wrote(unit: &str, text: &str) -> Finding {
+    Finding { entity: Entity::new(EntityKind::Log, unit), ..log(text, Level::Error) }
+}
+
+#[tokio::test]
+async fn who_has_the_port_is_found_although_no_log_names_it() {
+    let rivals = format!("sh -c {}", script("port_rivals"));
+    let waiting = ("systemctl list-units", "shop.service loaded activating auto-restart Shop\n", 0);
+    let rival = (rivals.as_str(), "8081 812 2 31 perl\n9000 640 0 700 node\n", 0);
+    let unit = ("cat /proc/812/cgroup", "0::/system.slice/preview.service\n", 0);
+    let failed = || log("shop.service: Failed with result 'exit-code'.", Level::Warning);
+    let silent = wrote("shop.service", "OSError: [Errno 98] Address already in use");
+    let d = diagnose(&case(vec![silent, failed()], &[waiting, rival, unit])).await;
+    assert_eq!(d.verdict.id(), "port_taken", "{:#?}", d.steps);
+    let culprit = d.culprit.unwrap().entity;
+    assert_eq!((culprit.kind, culprit.name.as_str()), (EntityKind::Process, "perl"));
+    for (key, value) in [("port", "8081"), ("unit", "preview.service"), ("waiting", "shop.service")] {
+        assert_eq!(culprit.attributes[key], value, "{culprit:#?}");
+    }
+    // Where the log names it, nobody is asked for more than who has it.
+    let named = wrote("shop.service", "bind() to 0.0.0.0:8081 failed (98: Address already in use)");
+    let holder = ("ss -Hltnp sport = :8081", "LISTEN 0 5 0.0.0.0:8081 0.0.0.0:* users:((\"perl\",pid=812,fd=3))\n", 0);
+    let d = diagnose(&case(vec![named, failed()], &[waiting, unit, holder, ("sh -c", "9000 640 0 7 node\n", 0)])).await;
+    let culprit = d.culprit.unwrap().entity;
+    assert_eq!((culprit.name.as_str(), culprit.attributes["port"].as_str()), ("perl", "8081"), "{culprit:#?}");
+}
+
+#[tokio::test]
+async fn what_a_program_says_of_its_own_configuration_is_read_from_its_errors() {
+    let findings = |unit: &str| {
+        let failed = log(&format!("{unit}: Failed with result 'exit-code'."), Level::Warning);
+        vec![failed, wrote("nginx.service", "connect() failed (111: Connection refused)")]
+    };
+    let refused = "nginx: [emerg] unknown directive \"lisen\" in /etc/nginx/conf.d/shop.conf:12\n";
+    let status = ("systemctl show -p ActiveState", "ActiveState=failed\n", 0);
+    let asked =
+        |d: &Diagnosis| d.steps.iter().filter(|s| s.what == "nginx_test").map(|s| s.note.clone()).collect::<Vec<_>>();
+    let d = diagnose(&case_with_errors(findings("nginx.service"), &[status], ("nginx -t", refused, 1))).await;
+    assert_eq!(asked(&d), ["nginx refuses its configuration"], "{:#?}", d.steps);
+    assert_eq!(d.verdict.id(), "config_invalid", "{:#?}", d.steps);
+    assert_eq!(d.culprit.unwrap().entity.attributes["path"], "/etc/nginx/conf.d/shop.conf");
+    let well = "nginx: configuration file /etc/nginx/nginx.conf test is successful\n";
+    let d = diagnose(&case_with_errors(findings("nginx.service"), &[status], ("nginx -t", well, 0))).await;
+    assert_eq!(asked(&d), ["it is not so that nginx refuses its configuration"], "{:#?}", d.steps);
+    // Nobody asks nginx for another's.
+    let d = diagnose(&case_with_errors(findings("shop.service"), &[status], ("nginx -t", refused, 1))).await;
+    assert!(asked(&d).is_empty(), "{:#?}", d.steps);
 }
 
 #[tokio::test]

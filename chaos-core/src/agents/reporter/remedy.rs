@@ -104,6 +104,8 @@ fn check(when: &str, c: &Check) -> String {
         Expect::Success => "succeeds".to_owned(),
         Expect::Failure => "fails".to_owned(),
         Expect::Prints(text) => format!("prints {}", escape::code(&escape::cut(text, 80))),
+        Expect::Has(line) => format!("prints a line {}", escape::code(&escape::cut(line, 80))),
+        Expect::Lacks(line) => format!("prints no line {}", escape::code(&escape::cut(line, 80))),
     };
     let within = if c.within_s > 0 { format!(" within {} s", c.within_s) } else { String::new() };
     let command = escape::code(&escape::cut(&escape::shell_line(&c.argv), 240));

@@ -169,7 +169,9 @@ async fn elevated(
 pub(super) async fn look(host: &ReadOnlyHost, ask: Ask) -> Result<String, String> {
     match host.ask(ask, WITHIN).await {
         Ok((_, answer)) if !answer.stdout.is_empty() => Ok(answer.stdout),
-        Ok((_, answer)) => reading::readable(&answer).map(|()| String::new()).map_err(|why| line(&why.to_string())),
+        Ok((_, answer)) => {
+            reading::readable(&answer, false).map(|()| String::new()).map_err(|why| line(&why.to_string()))
+        }
         Err(why) if why.kind() == ErrorKind::NotRecorded => Err("it was not recorded".to_owned()),
         Err(why) => Err(line(&why.to_string())),
     }
@@ -185,7 +187,9 @@ async fn judged(
     let ask = Ask::Run(command);
     match host.ask(ask.clone(), WITHIN).await {
         Ok((id, answer)) => {
-            if let (Err(why), End::Failed(_) | End::Exited(126 | 127)) = (reading::readable(&answer), &answer.end) {
+            if let (Err(why), End::Failed(_) | End::Exited(126 | 127)) =
+                (reading::readable(&answer, false), &answer.end)
+            {
                 found.not_simulated.push(format!("`{ask}` could not be tried: {why}"));
                 return None;
             }
