@@ -1,6 +1,7 @@
-//! The project's own chores: `cargo xtask test`, `e2e`, `browser`, `fuzz`, `lint`, `dashboard`, `bench`, `eval`,
+//! The project's own chores: `cargo xtask test`, `e2e`, `api`, `browser`, `fuzz`, `lint`, `dashboard`, `bench`, `eval`,
 //! `examples`.
 
+mod api;
 mod bench;
 mod dashboard;
 mod e2e;
@@ -13,8 +14,10 @@ use std::process::ExitCode;
 
 const HELP: &str = "cargo xtask <command>
 
-  test       all tests: of the workspace, of the shell scripts, in a browser, and on a virtual machine
+  test       all tests: of the workspace, of the shell scripts, of the API by its description, in a browser, and on a
+             virtual machine
   e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
+  api        the served API against its OpenAPI document, by schemathesis
   browser    those of the dashboard, in a real browser: all, or those whose names contain the words given
   fuzz       what reads bytes of a host or of a file, under libFuzzer: `fuzz [SECONDS of each] [TARGET…]`
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core, the dashboard's build
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => run::test(),
         "e2e" => e2e::test(&std::env::args().skip(2).collect::<Vec<_>>()),
+        "api" => api::test(),
         "browser" => dashboard::browser(&std::env::args().skip(2).collect::<Vec<_>>()),
         "dashboard" => dashboard::check(),
         "fuzz" => fuzz::fuzz(&std::env::args().skip(2).collect::<Vec<_>>()),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::{dashboard, e2e};
+use crate::{api, dashboard, e2e};
 
 pub(crate) type Done = Result<(), String>;
 
@@ -32,6 +32,7 @@ pub(crate) fn run(command: &mut Command) -> Done {
 
 pub(crate) fn test() -> Done {
     run(command("cargo").args(["test", "--workspace", "--all-features", "--locked"]))?;
+    api::test()?;
     dashboard::browser(&[])?;
     e2e::test_where_possible()
 }
