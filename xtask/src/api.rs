@@ -119,6 +119,8 @@ fn tested(server: &Server, args: &[&str], more: &str) -> Done {
     let file = root().join("target/api-test/schemathesis.toml");
     fs::write(&file, format!("{more}{rules}")).map_err(|e| format!("{}: {e}", file.display()))?;
     let mut tester = command(&python().to_string_lossy());
+    // It keeps what it found where it runs.
+    tester.current_dir(root().join("target/api-test"));
     tester.args(["-m", "schemathesis.cli", "--config-file"]).arg(&file);
     tester.args(["run", &format!("{}/openapi.json", server.url), "--max-examples", EXAMPLES]).args(args);
     // The same requests each time; another seed finds what others would.
