@@ -72,7 +72,7 @@ pub fn verify(dir: &Path, id: &IncidentId) -> Result<Audit> {
             .with("path", path.display())
     })?;
     let mut sealed: Option<Sealed> = None;
-    let mut after = 0;
+    let (mut ended, mut after) = (false, 0);
     for (n, line) in body.split('\n').filter(|line| !line.is_empty()).enumerate() {
         let line = line.strip_suffix(',').unwrap_or(line);
         let event: TraceEvent = match serde_json::from_str(line) {
@@ -95,24 +95,30 @@ pub fn verify(dir: &Path, id: &IncidentId) -> Result<Audit> {
         audit.events += 1;
         after += u64::from(event.phase != Phase::Apply);
         if event.phase == Phase::Apply
-            && let (Some(sealed), Some(data)) = (&mut sealed, &event.data)
+            && let Some(data) = &event.data
             && let Ok(later) = Sealed::deserialize(data)
         {
-            // What was written when a plan had been applied counts from then on.
-            sealed.files.extend(later.files);
+            // What was written when a plan had been applied counts from then on, as does the report of a run whose process
+            // had died.
+            sealed.get_or_insert_default().files.extend(later.files);
         }
-        if event.phase == Phase::Done && sealed.is_none() {
+        if event.phase == Phase::Done && !ended {
             sealed = event.data.and_then(|data| serde_json::from_value(data).ok());
+            ended = sealed.is_some();
             after = 0;
         }
     }
-    match sealed {
+    match (ended, &sealed) {
         _ if !audit.broken.is_empty() => {}
-        None => {
+        (false, None) => {
             audit.unknown.push("the trace does not come to the run's end: its files can't be held against it".into());
         }
-        Some(_) if after > 0 => audit.unknown.push(format!("{after} events were added after the run's end")),
-        Some(_) => {}
+        (false, Some(_)) => {
+            let said = "the trace does not come to the run's end: only what was written later can be held against it";
+            audit.unknown.push(said.into());
+        }
+        (true, _) if after > 0 => audit.unknown.push(format!("{after} events were added after the run's end")),
+        (true, _) => {}
     }
     if let Some(sealed) = sealed {
         files(dir, &sealed, &mut audit);

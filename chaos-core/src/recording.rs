@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Facts, IncidentId, Injection, Past, RunOptions, TargetInfo, Timestamp},
+    model::{Facts, IncidentId, Injection, Past, PluginUsed, RunOptions, TargetInfo, Timestamp},
     transport::Capabilities,
 };
 
@@ -21,6 +21,9 @@ pub(crate) struct RunRecord {
     /// Earlier incidents of the target, as they were known when this one began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) history: Vec<Past>,
+    /// The plugins that it had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) plugins: Vec<PluginUsed>,
     /// What the target was found to be; `None` until it was asked.
     pub(crate) facts: Option<Facts>,
     /// The fault that was injected and how it ended: replayed as it was, since no fault is injected again.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chaos_core::{
     agent::{Agent, AgentContext},
     error::{Error, ErrorKind, Result},
-    model::{Finding, Observation},
+    model::{Finding, Observation, PluginUsed},
     pipeline::Agents,
 };
 use wasmtime::component::Component;
@@ -180,6 +180,12 @@ impl Plugins {
     #[must_use]
     pub fn register(&self, mut agents: Agents) -> Agents {
         for (_, plugin) in &self.loaded {
+            let about = plugin.about();
+            agents = agents.plugin(PluginUsed {
+                name: plugin.name().to_owned(),
+                version: about.manifest.version.clone(),
+                sha256: about.sha256.clone(),
+            });
             agents = match plugin.role() {
                 Role::Detector(agent) => agents.detector_dyn(plugin.name(), agent),
                 Role::ProbingDetector(agent) => agents.probing_detector_dyn(plugin.name(), agent),

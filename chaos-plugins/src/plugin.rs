@@ -70,6 +70,11 @@ impl Plugin {
         &self.about.manifest.name
     }
 
+    /// The commands that it may run on a target if they are read-only: the first words of each.
+    pub fn commands(&self) -> impl Iterator<Item = String> {
+        self.granted.commands.iter().map(|words| words.join(" "))
+    }
+
     /// Its limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {

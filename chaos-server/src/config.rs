@@ -86,6 +86,8 @@ pub(crate) struct Server {
     pub(crate) several_per_target: bool,
     /// How long running incidents may take to revert when the server is asked to end.
     pub(crate) grace: Seconds,
+    /// How long a client may take nothing of what it is sent before its connection is closed.
+    pub(crate) write_timeout: Seconds,
     /// Certificate chain and key, as PEM.
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
@@ -106,6 +108,7 @@ impl Default for Server {
             max_queued: 100,
             several_per_target: false,
             grace: Seconds(30),
+            write_timeout: Seconds(30),
             tls_cert: None,
             tls_key: None,
             tokens: Vec::new(),

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod exit;
 mod html;
+mod interrupted;
 mod notify;
 mod output;
 #[cfg_attr(feature = "pdf", path = "pdf/mod.rs")]

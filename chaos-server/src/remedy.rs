@@ -142,6 +142,11 @@ pub(crate) fn ready(dir: &Dir, id: &IncidentId, dangerous: bool) -> Result<Ready
 /// The approval while its plan is applied; whoever applies it holds the file's lock.
 const TAKEN: &str = ".approval.taken";
 
+/// Whether a plan of the incident is being applied, by whatever process.
+pub(crate) fn is_at_work(dir: &Dir, id: &IncidentId) -> bool {
+    fs::File::open(dir.path(id).join(TAKEN)).is_ok_and(|taken| taken.try_lock().is_err())
+}
+
 /// Says so when an earlier application of this incident's plan did not come to its end, or is at work.
 fn cut_off(dir: &Dir, id: &IncidentId) -> Result<(), Failure> {
     let Ok(taken) = fs::File::open(dir.path(id).join(TAKEN)) else { return Ok(()) };

@@ -447,4 +447,6 @@ fn a_killed_run_is_found_and_marked_by_the_next_command() {
     let trace = place.json(&format!("incidents/{id}/trace.json"));
     assert!(trace.as_array().unwrap().last().unwrap()["content"].as_str().unwrap().contains("interrupted"));
     assert_eq!(place.run(&["list"]).err, "", "said once");
+    let report = place.run(&["report", &id]);
+    assert!(report.code == 0 && report.out.contains("## What was done until then"), "{report:?}");
 }

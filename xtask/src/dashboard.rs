@@ -54,6 +54,7 @@ pub(crate) fn browser(words: &[String]) -> Done {
     run(&mut node)
 }
 
+/// Says why something is not tested here, which in CI is a failure.
 pub(crate) fn skipped(what: &str, why: &str) -> Done {
     if env::var_os("CI").is_some() {
         return Err(format!("{what} can't run, which in CI is a failure: {why}"));

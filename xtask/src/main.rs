@@ -1,6 +1,8 @@
-//! The project's own chores: `cargo xtask test`, `e2e`, `browser`, `python`, `fuzz`, `lint`, `dashboard`, `bench`, `eval`,
+//! The project's own chores: `cargo xtask test`, `e2e`, `api`, `browser`, `python`, `fuzz`, `lint`, `dashboard`, `bench`,
+//! `eval`,
 //! `examples`.
 
+mod api;
 mod bench;
 mod dashboard;
 mod e2e;
@@ -14,8 +16,10 @@ use std::process::ExitCode;
 
 const HELP: &str = "cargo xtask <command>
 
-  test       all tests: of the workspace, of the shell scripts, in a browser, of the Python package, and on a virtual machine
+  test       all tests: of the workspace, of the shell scripts, of the API by its description, in a browser, of the Python
+             package, and on a virtual machine
   e2e        those on a virtual machine, real faults over SSH: all, or those whose names contain the words given
+  api        the served API against its OpenAPI document, by schemathesis
   browser    those of the dashboard, in a real browser: all, or those whose names contain the words given
   python     those of the Python package, in an environment of its own: all, or as pytest's arguments say
   fuzz       what reads bytes of a host or of a file, under libFuzzer: `fuzz [SECONDS of each] [TARGET…]`
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => run::test(),
         "e2e" => e2e::test(&std::env::args().skip(2).collect::<Vec<_>>()),
+        "api" => api::test(),
         "browser" => dashboard::browser(&std::env::args().skip(2).collect::<Vec<_>>()),
         "python" => python::test(&std::env::args().skip(2).collect::<Vec<_>>()),
         "dashboard" => dashboard::check(),

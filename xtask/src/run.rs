@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::{dashboard, e2e, eval, python};
+use crate::{api, dashboard, e2e, eval, python};
 
 pub(crate) type Done = Result<(), String>;
 
@@ -33,6 +33,7 @@ pub(crate) fn run(command: &mut Command) -> Done {
 pub(crate) fn test() -> Done {
     run(command("cargo").args(["test", "--workspace", "--all-features", "--locked"]))?;
     eval::commands_where_possible()?;
+    api::test()?;
     dashboard::browser(&[])?;
     python::test(&[])?;
     e2e::test_where_possible()

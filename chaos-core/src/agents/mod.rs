@@ -19,5 +19,5 @@ pub use metrics::{
     parse_metrics_json,
 };
 pub(crate) use reporter::escape_text;
-pub use reporter::{ReporterAgent, terminal_summary};
+pub use reporter::{ReporterAgent, interrupted_report, terminal_summary};
 pub use tester::TesterAgent;

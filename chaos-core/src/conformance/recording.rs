@@ -52,6 +52,7 @@ impl Recording {
             target: self.transport.target(),
             capabilities: self.transport.capabilities(),
             options: RunOptions::default(),
+            plugins: Vec::new(),
             history: Vec::new(),
             facts: Some(Facts::default()),
             injection: None,

@@ -108,7 +108,7 @@ pub struct Injection {
     pub args: String,
     /// The fault that a right diagnosis names.
     pub causes: FaultId,
-    /// When it began; `None` when it could not be started.
+    /// When it began; `None` when it could not be started, or that is not known.
     pub started: Option<Timestamp>,
     /// When the armed revert fires by itself.
     pub fires_at: Option<Timestamp>,

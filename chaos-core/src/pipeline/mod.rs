@@ -24,7 +24,7 @@ use crate::{
     events::Message,
     host::ReadOnlyHost,
     model::{
-        AgentName, Diagnosis, Evidence, Finding, FixPlan, Incident, IncidentId, Observation, Past, Report,
+        AgentName, Diagnosis, Evidence, Finding, FixPlan, Incident, IncidentId, Observation, Past, PluginUsed, Report,
         RiskAssessment, RunOptions, TraceEvent,
     },
     readonly::AllowList,
@@ -72,6 +72,7 @@ pub struct Agents {
     fixers: Vec<Named<Fixer>>,
     tester: Option<Named<Tester>>,
     reporter: Option<Named<Reporter>>,
+    plugins: Vec<PluginUsed>,
 }
 
 impl Agents {
@@ -155,6 +156,13 @@ impl Agents {
     #[must_use]
     pub fn reporter(mut self, name: &str, agent: impl Agent<Incident, Report> + 'static) -> Self {
         self.reporter = Some(Named(AgentName::new(name), Arc::new(agent)));
+        self
+    }
+
+    /// Notes that an agent is a plugin: a run records those that it had.
+    #[must_use]
+    pub fn plugin(mut self, plugin: PluginUsed) -> Self {
+        self.plugins.push(plugin);
         self
     }
 

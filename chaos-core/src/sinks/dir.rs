@@ -165,12 +165,16 @@ impl Dir {
         let written = fs::read(&path).unwrap_or_default();
         let events: Vec<TraceEvent> = serde_json::from_slice(&written).unwrap_or_default();
         let last = events.last();
-        let why =
-            "the process that ran this incident died; a fault that it had injected is reverted by the target itself";
+        let phase = last.map_or(Phase::Prepare, |e| e.phase);
+        let fault = match &incident["injection"] {
+            serde_json::Value::Null => "",
+            _ => "; the target itself reverts the fault that it had injected",
+        };
+        let why = format!("the process that ran this incident died in its phase {}{fault}", phase.as_str());
         trace.append(&TraceEvent {
             seq: last.map_or(0, |e| e.seq + 1),
             timestamp: last.map_or(now, |e| e.timestamp.max(now)),
-            phase: last.map_or(Phase::Prepare, |e| e.phase),
+            phase,
             agent: AgentName::new("Coordinator"),
             kind: EventType::Error,
             content: format!("interrupted: {why}"),

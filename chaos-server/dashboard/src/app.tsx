@@ -6,6 +6,7 @@ import type { Me } from './api/types'
 import { IncidentPage } from './incident/page'
 import { ListPage } from './list/page'
 import { LoginPage } from './login'
+import { PluginsPage } from './plugins/page'
 import { go, href, useRoute } from './route'
 import { SessionContext } from './session'
 import { StartPage } from './start/page'
@@ -75,6 +76,7 @@ function Frame({ me, signOut }: { me: Me; signOut: () => void }) {
     '?': () => setHelp(true),
     i: () => go(href([])),
     n: () => go(href(['new'])),
+    p: () => go(href(['plugins'])),
     '/': () => document.querySelector<HTMLInputElement>('[data-search]')?.focus(),
   })
   const [first, second, tab] = route.path
@@ -90,6 +92,7 @@ function Frame({ me, signOut }: { me: Me; signOut: () => void }) {
   )
   if (first === undefined) page = <ListPage query={route.query} />
   else if (first === 'new') page = <StartPage />
+  else if (first === 'plugins') page = <PluginsPage />
   else if (first === 'incidents' && second) page = <IncidentPage key={second} id={second} tab={tab} query={route.query} />
   const nav = (path: string[], label: string, current: boolean) => (
     <a
@@ -129,6 +132,7 @@ function Frame({ me, signOut }: { me: Me; signOut: () => void }) {
         <nav aria-label="Pages" class="flex gap-1">
           {nav([], 'Incidents', first === undefined)}
           {nav(['new'], 'Start', first === 'new')}
+          {nav(['plugins'], 'Plugins', first === 'plugins')}
         </nav>
         <div class="ml-auto flex items-center gap-1">
           {me.auth_required && (
@@ -176,6 +180,7 @@ function ThemeButton() {
 const KEYS: [string, string][] = [
   ['i', 'incidents'],
   ['n', 'start an incident'],
+  ['p', 'plugins'],
   ['/', 'search on this page'],
   ['r', 'refresh'],
   ['1 to 7', 'panels of an incident'],

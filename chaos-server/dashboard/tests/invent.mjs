@@ -1,6 +1,7 @@
 // Stored incidents that no short run gives: very long, hostile, with a rehearsed plan. Made from a recorded one, and
 // read by the real server as any other.
 
+import { createHash } from 'node:crypto'
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { incidents } from './harness.mjs'
@@ -67,6 +68,27 @@ export function hostile(root, id) {
     report,
     `${readFileSync(report, 'utf8')}\n\n${HOSTILE}\n\n[x](javascript:window.hacked=1) ![x](https://example.org/x.png) <b onmouseover=alert(1)>x</b>\n`,
   )
+}
+
+/** An incident of this machine, with a plan that can be applied here: it makes the file `made`. */
+export function appliable(root, id, made) {
+  const dir = copy(root, id, 'disk_fill', (incident) => {
+    incident.options.observe_s = 3
+    const [plan] = incident.plans
+    const check = { expect: 'success', within_s: 0 }
+    const action = {
+      ...plan.actions[0],
+      title: 'Make a file',
+      argv: ['touch', made],
+      preconditions: [{ title: 'its folder is there', argv: ['test', '-d', join(made, '..')], ...check }],
+      verify: [{ title: 'it is there', argv: ['test', '-e', made], ...check }],
+    }
+    plan.actions = [action]
+    plan.plan_sha256 = createHash('sha256').update(JSON.stringify(plan.actions)).digest('hex')
+    incident.plans = [plan]
+    incident.risks = [{ ...incident.risks[0], plan_sha256: plan.plan_sha256, verdict: 'needs_approval' }]
+  })
+  writeFileSync(join(dir, '.request.json'), JSON.stringify({ target: 'here', kind: 'local', scenario: null, caller: 'local' }))
 }
 
 /** A plan that was rehearsed, with the change of a file. */

@@ -1,19 +1,24 @@
 // What a person does: start an incident, watch it, follow a finding to its evidence, read the fix, take the report.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { missing, shot, startBrowser, startServer } from './harness.mjs'
-import { rehearsed } from './invent.mjs'
+import { appliable, rehearsed } from './invent.mjs'
 
 const REHEARSED = 'inc-20260101-001'
+const APPLIABLE = 'inc-20260101-002'
 
 describe('a journey', { skip: missing() }, () => {
   let server, browser, page, id
   before(async () => {
     server = await startServer({
-      config: '[targets.here]\naddress = "local"\nallow_chaos = true\n',
-      prepare: (root) => rehearsed(root, REHEARSED),
+      config: 'allow_apply = true\n[targets.here]\naddress = "local"\nallow_chaos = true\n',
+      prepare(root) {
+        rehearsed(root, REHEARSED)
+        appliable(root, APPLIABLE, join(root, 'made'))
+      },
     })
     id = await server.start('db_conn_exhaust')
     await server.over(id)
@@ -220,6 +225,47 @@ describe('a journey', { skip: missing() }, () => {
     assert.ok(await events.getByText(/^completed: /).isVisible())
     await page.getByRole('tab', { name: /^Metrics/ }).click()
     await page.locator('canvas').first().waitFor()
+  })
+
+  test('a plan is approved and applied through the page, which says so while it goes on', async () => {
+    await page.goto(`${server.url}/#/incidents/${APPLIABLE}/fix`)
+    await page.getByLabel('Reason').fill('it is harmless')
+    await page.getByRole('button', { name: /^Approve [0-9a-f]{8}$/ }).click()
+    await page.getByText(/was approved by/).waitFor()
+    await page.getByRole('checkbox', { name: /^Run these/ }).check()
+    assert.ok(!existsSync(join(server.root, 'made')))
+    await page.getByRole('button', { name: 'Apply to here' }).click()
+    await page.getByText('applying', { exact: true }).waitFor()
+    await page.getByText('It is being applied').waitFor()
+    assert.equal((await (await fetch(`${server.url}/status/${APPLIABLE}`)).json()).status, 'applying')
+    await shot(page, 'applying')
+    await page.getByText('completed', { exact: true }).first().waitFor({ timeout: 30_000 })
+    await page.getByText('It was applied once').waitFor()
+    await page
+      .getByRole('list', { name: 'Events' })
+      .getByText(/do: touch .*: ok/)
+      .waitFor()
+    assert.ok(existsSync(join(server.root, 'made')))
+    await shot(page, 'applied')
+  })
+
+  test('a fault is ended through the page, with proof', async () => {
+    const answer = await fetch(`${server.url}/start_incident`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ target: 'here', scenario: 'cpu_spike', options: { baseline: 1, observe: 300, args: { load: 1 } } }),
+    })
+    const { incident_id: broken } = await answer.json()
+    await page.goto(`${server.url}/#/incidents/${broken}`)
+    await page.getByRole('list', { name: 'Phases' }).getByText('observe, now').waitFor({ timeout: 60_000 })
+    await page.getByRole('button', { name: 'Reset target' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: 'Reset it' }).click()
+    await dialog.getByText('Proven: no fault of ours is left').waitFor({ timeout: 60_000 })
+    await dialog.getByText('cpu_spike: proven').waitFor()
+    await shot(page, 'reset')
+    await dialog.getByRole('button', { name: 'Close' }).click()
+    await page.getByText('stopped', { exact: true }).first().waitFor({ timeout: 20_000 })
   })
 
   test('a fault wants a tick before it is injected', async () => {

@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { serious } from './axe.mjs'
-import { missing, shot, startBrowser, startServer } from './harness.mjs'
+import { missing, shot, startBrowser, startServer, workspace } from './harness.mjs'
 import { HOSTILE, hostile, long, rehearsed } from './invent.mjs'
 
 const [LONG, HOSTILE_ID, DANGEROUS] = ['inc-20260101-001', 'inc-20260101-002', 'inc-20260101-003']
@@ -235,6 +236,26 @@ describe('states', { skip: missing() }, () => {
     await empty.end()
   })
 
+  test('plugins are shown with what they may do, and those that are not used with the reason', async () => {
+    const built = (name) => JSON.stringify(join(workspace, 'examples/plugins/built', `${name}.wasm`))
+    const config = `plugins = [${built('jvm-gc')}, ${built('cert-expiry')}]\nplugin_grants = "/nonexistent/grants.toml"\n`
+    const plugged = await startServer({ config })
+    const page = await browser.page()
+    await page.goto(plugged.url)
+    await page.getByText('No incidents yet').waitFor()
+    await page.keyboard.press('p')
+    await page.getByRole('heading', { name: 'jvm-gc 0.1.0' }).waitFor()
+    await page.getByText('nothing: it sees what was collected').waitFor()
+    await page.getByText('64 MiB').waitFor()
+    await page.getByText('cert-expiry.wasm is not used').waitFor()
+    await page.getByText(/nothing was granted to it/).waitFor()
+    await shot(page, 'plugins')
+    assert.deepEqual(await serious(page), [])
+    assert.deepEqual(page.problems, [])
+    await page.context().close()
+    await plugged.end()
+  })
+
   test('a dangerous plan wants its reason and two ticks, and shows whose approval it is', async () => {
     const page = await browser.page()
     await page.goto(`${server.url}/#/incidents/${DANGEROUS}/fix`)
@@ -304,7 +325,13 @@ describe('states', { skip: missing() }, () => {
     test(`axe finds nothing serious on any page: ${name}`, async () => {
       const page = await browser.page(options)
       const found = []
-      for (const path of ['', 'new', `incidents/${id}/timeline`, ...TABS.map((t) => `incidents/${t === 'fix' ? DANGEROUS : id}/${t}`)]) {
+      for (const path of [
+        '',
+        'new',
+        'plugins',
+        `incidents/${id}/timeline`,
+        ...TABS.map((t) => `incidents/${t === 'fix' ? DANGEROUS : id}/${t}`),
+      ]) {
         await page.goto(`${server.url}/#/${path}`)
         await page.waitForTimeout(700)
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${path} is wider than the page`)

@@ -33,7 +33,7 @@ use crate::{
     cli::{Cli, Command},
     config::Config,
     exit::{Exit, Failure},
-    output,
+    interrupted, output,
 };
 
 pub(crate) use incidents::read as read_incident;
@@ -93,7 +93,7 @@ fn existing(root: &std::path::Path) -> Result<Option<Dir>, Failure> {
 
 /// Marks incidents whose process died, and says so.
 fn mark_interrupted(dir: &Dir) -> Result<(), Failure> {
-    for id in dir.mark_interrupted(SystemClock::default().now()).map_err(|e| Failure::storage(&e))? {
+    for id in interrupted::mark(dir, SystemClock::default().now()).map_err(|e| Failure::storage(&e))? {
         output::note(&format!(
             "{id} was interrupted: its process died. If it had injected a fault, the target reverts that by itself; \
              `chaos-handler cleanup`, for the same target, does it now."

@@ -1,12 +1,17 @@
 //! What is taken from a request: an incident's id, a query, a JSON body; checked, and bounded.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, header, request::Parts},
 };
 use chaos_core::model::IncidentId;
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 
 use super::problem::Problem;
 
@@ -43,6 +48,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Ask<T> {
     }
 }
 
+/// An object of JSON. A struct could be given as an array as well, which no schema of ours says.
+#[derive(Default)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> de::Visitor<'de> for Visitor<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, object: A) -> Result<T, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(object))
+            }
+        }
+        deserializer.deserialize_map(Visitor(PhantomData)).map(Self)
+    }
+}
+
 /// A JSON body.
 pub(super) struct Input<T>(pub(super) T);
 
@@ -71,7 +96,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             _ => Problem::invalid("the body broke off"),
         })?;
         serde_json::from_slice(&bytes)
-            .map(Self)
+            .map(|Object(body)| Self(body))
             .map_err(|e| Problem::invalid(format!("the body can't be understood: {e}")))
     }
 }

@@ -15,6 +15,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustix::net::sockopt;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -37,6 +38,8 @@ use crate::output;
 const MOST: usize = 4096;
 /// How long a client may take to say what it wants, and to greet.
 const HEADERS: Duration = Duration::from_secs(10);
+/// Most bytes that the kernel holds for a client that does not take them.
+const UNSENT: usize = 256 << 10;
 /// How long a socket that takes nothing is waited for when it can't be accepted from.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to end once nothing runs any more.
@@ -63,9 +66,9 @@ pub async fn listen(server: Arc<Server>, listener: TcpListener, asked: impl Futu
         match accepted {
             Ok((stream, permit)) => {
                 let (app, tls, ended) = (app.clone(), tls.clone(), ended.clone());
+                prepare(&stream, server.settings.write_timeout);
                 connections.spawn(async move {
                     let _permit = permit;
-                    let _ = stream.set_nodelay(true);
                     match tls {
                         None => connection(stream, app, ended).await,
                         Some(tls) => {
@@ -95,6 +98,16 @@ async fn accept(
     let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     Ok((stream, permit))
+}
+
+/// Sets the socket up. What is held for a client is bounded, and it is the kernel that gives the connection up when the
+/// client takes none of it for so long: it alone sees a client that takes a little now and then, and one that takes
+/// nothing while there is nothing more to be written, as in a quiet stream of events.
+fn prepare(stream: &TcpStream, within: Duration) {
+    let _ = stream.set_nodelay(true);
+    let _ = sockopt::set_socket_send_buffer_size(stream, UNSENT);
+    #[cfg(target_os = "linux")]
+    let _ = sockopt::set_tcp_user_timeout(stream, u32::try_from(within.as_millis()).unwrap_or(u32::MAX));
 }
 
 async fn connection(

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     access,
-    routes::{Route, table},
+    routes::{ID, Route, TEXT, table},
 };
 use crate::html;
 
@@ -58,11 +58,15 @@ fn made() -> Value {
 fn operation(route: &Route) -> Value {
     let schema = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let shape = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let mut parameters: Vec<Value> = in_path
-        .map(|name| json!({ "name": name.trim_start_matches('*'), "in": "path", "required": true, "schema": { "type": "string" } }))
+        .map(|name| {
+            let is_id = name == "id";
+            json!({ "name": name.trim_start_matches('*'), "in": "path", "required": true, "schema": shape(if is_id { ID } else { TEXT }) })
+        })
         .collect();
     parameters.extend(route.query.iter().map(
-        |(name, kind, about)| json!({ "name": name, "in": "query", "description": about, "schema": { "type": kind } }),
+        |(name, kind, about)| json!({ "name": name, "in": "query", "description": about, "schema": shape(kind) }),
     ));
     let content: Map<String, Value> =
         route.answers.iter().map(|(kind, name)| ((*kind).to_owned(), json!({ "schema": schema(name) }))).collect();
@@ -105,6 +109,9 @@ mod tests {
         for route in table() {
             let path = route.path.replace("{*", "{");
             assert!(PAGE.contains(&path), "API.md says nothing of {path}");
+            for (name, shape, _) in route.query {
+                assert!(serde_json::from_str::<Value>(shape).is_ok_and(|s| s.is_object()), "{path} {name}: {shape}");
+            }
         }
         let text = document.to_string();
         for part in text.split("\"#/components/schemas/").skip(1) {

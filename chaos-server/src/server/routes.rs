@@ -29,7 +29,7 @@ pub(super) struct Route {
     within: Duration,
     handler: MethodRouter<Arc<Server>>,
     pub(super) about: &'static str,
-    /// Name, JSON type, what it is.
+    /// Name, JSON Schema, what it is.
     pub(super) query: &'static [(&'static str, &'static str, &'static str)],
     /// The schema of the body.
     pub(super) body: Option<&'static str>,
@@ -66,6 +66,11 @@ impl Route {
 }
 
 const JSON: &str = "application/json";
+/// Shapes of what stands in a path or a query.
+pub(super) const ID: &str = r##"{"$ref":"#/components/schemas/Id"}"##;
+pub(super) const TEXT: &str = r#"{"type":"string"}"#;
+const SEQ: &str = r#"{"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807}"#;
+const STATUSES: &str = r#"{"type":"string","pattern":"^(queued|running|completed|failed|stopped|interrupted|applying)(,(queued|running|completed|failed|stopped|interrupted|applying))*$"}"#;
 
 macro_rules! json {
     ($schema:literal) => {
@@ -83,19 +88,22 @@ pub(super) fn table() -> Vec<Route> {
                 .json(json!("Started"))
         },
         Route::new("get", "/status/{id}", get(api::status::status), "Phase, agents and trace of an incident")
-            .query(&[("after", "integer", "only events with a greater seq")])
+            .query(&[("after", SEQ, "only events with a greater seq")])
             .json(json!("IncidentStatus")),
         Route::new("get", "/report/{id}", get(api::report::report), "The post-mortem")
-            .query(&[("format", "string", "md, html, pdf or json"), ("download", "integer", "1: as an attachment")])
+            .query(&[
+                ("format", r#"{"type":"string","enum":["md","html","pdf","json"]}"#, "the form"),
+                ("download", r#"{"type":"integer","enum":[0,1]}"#, "1: as an attachment"),
+            ])
             .json(&[(JSON, "Report"), ("text/markdown", "Text"), ("text/html", "Text"), ("application/pdf", "Text")]),
         Route::new("get", "/incidents", get(api::list::list), "Lists and filters incidents, newest first")
             .query(&[
-                ("status", "string", "one status, or several with commas"),
-                ("target", "string", "the target's name"),
-                ("fault", "string", "the diagnosis' id"),
-                ("q", "string", "text in id, target or cause"),
-                ("limit", "integer", "1 to 500"),
-                ("before", "string", "an id: older ones only"),
+                ("status", STATUSES, "one status, or several with commas"),
+                ("target", TEXT, "the target's name"),
+                ("fault", TEXT, "the diagnosis' id"),
+                ("q", TEXT, "text in id, target or cause"),
+                ("limit", r#"{"type":"integer","minimum":1,"maximum":500}"#, "how many"),
+                ("before", ID, "older ones than this only"),
             ])
             .json(json!("IncidentList")),
         Route::new(
@@ -107,8 +115,8 @@ pub(super) fn table() -> Vec<Route> {
         .json(json!("IncidentDetail")),
         Route::new("get", "/incidents/{id}/events", get(api::events::events), "Events: JSON, or a live stream")
             .query(&[
-                ("after", "integer", "only events with a greater seq"),
-                ("wait", "integer", "seconds to wait for something new"),
+                ("after", SEQ, "only events with a greater seq"),
+                ("wait", r#"{"type":"integer","minimum":0,"maximum":25}"#, "seconds to wait for something new"),
             ])
             .json(&[(JSON, "Events"), ("text/event-stream", "Text")]),
         Route::new(
@@ -119,8 +127,17 @@ pub(super) fn table() -> Vec<Route> {
         )
         .json(json!("FileList")),
         Route::new("get", "/incidents/{id}/artifacts/{*name}", get(api::files::file), "One file")
-            .query(&[("tail", "integer", "the last lines of a text")])
-            .json(&[("application/octet-stream", "Text")]),
+            .query(&[("tail", r#"{"type":"integer","minimum":1,"maximum":10000}"#, "the last lines of a text")])
+            .json(&[
+                (JSON, "Any"),
+                ("text/markdown", "Text"),
+                ("text/plain", "Text"),
+                ("text/html", "Text"),
+                ("image/svg+xml", "Text"),
+                ("image/png", "Text"),
+                ("application/pdf", "Text"),
+                ("application/octet-stream", "Text"),
+            ]),
         Route {
             status: 202,
             ..Route::new("post", "/incidents/{id}/stop", post(api::control::stop), "Ends an incident")

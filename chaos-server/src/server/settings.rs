@@ -31,6 +31,7 @@ pub struct Settings {
     pub(crate) tokens: Tokens,
     pub(crate) hosts: BTreeSet<String>,
     pub(crate) grace: Duration,
+    pub(crate) write_timeout: Duration,
     pub(crate) adhoc: Option<AdhocRules>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) plugins: Plugins,
@@ -93,8 +94,12 @@ impl Settings {
         let adhoc = server.adhoc.as_ref().map(AdhocRules::read).transpose()?;
         let hosts = server.hosts.iter().map(|h| h.to_ascii_lowercase()).collect();
         let grace = Duration::from_secs(u64::from(server.grace.0));
+        let write_timeout = Duration::from_secs(u64::from(server.write_timeout.0));
+        if write_timeout.is_zero() {
+            return Err(wrong("server.write_timeout must be at least 1 s"));
+        }
         let plugins = plugins::configured(&config)?;
-        Ok(Self { incidents, listen, tokens, hosts, grace, adhoc, tls, plugins, config })
+        Ok(Self { incidents, listen, tokens, hosts, grace, write_timeout, adhoc, tls, plugins, config })
     }
 
     /// Where it listens.
@@ -189,6 +194,7 @@ mod tests {
             ("[targets.'a/b']\naddress = 'x'\n", "name is"),
             ("[[alerts]]\ntarget = 'a'\nlabels = { x = 'y' }\n", "not there"),
             ("[server]\nmax_running = 0\n", "max_running"),
+            ("[server]\nwrite_timeout = 0\n", "write_timeout"),
             ("[server]\ntls_cert = 'x'\n", "belong together"),
             ("[server.adhoc]\nkey_dirs = []\nnetworks = ['10.0.0.0/33']\n", "no network"),
             ("[[server.tokens]]\nname = 'a'\nrole = 'root'\n", "unknown variant"),

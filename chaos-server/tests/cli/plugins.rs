@@ -92,6 +92,28 @@ fn a_detector_finds_in_a_run_what_it_should_and_again_in_its_replay() {
     for name in ["incident.json", "report.md", "trace.json"] {
         same(name);
     }
+    // The recording knows what ran, and a replay without it, or with another, says so.
+    let run = place.json(&format!("incidents/{id}/recording/run.json"));
+    let plugin = &run["plugins"][0];
+    let sha256 = chaos_core::audit::sha256_hex(&fs::read(&gc).unwrap());
+    assert_eq!(
+        (&plugin["name"], &plugin["version"], &plugin["sha256"]),
+        (&"jvm-gc".into(), &"0.1.0".into(), &sha256.into()),
+        "{run}"
+    );
+    let ran = place.run(&["replay", &id, "--out", "without"]);
+    assert!(
+        ran.code == 0
+            && ran.err.contains("the plugin jvm-gc of version 0.1.0")
+            && ran.err.contains("which is not here"),
+        "{ran:?}"
+    );
+    fs::create_dir(place.path("next")).unwrap();
+    let manifest = fs::read_to_string(examples().join("plugins/jvm-gc/plugin.toml")).unwrap();
+    fs::write(place.path("next/plugin.toml"), manifest.replace("0.1.0", "0.2.0")).unwrap();
+    place.run(&["plugins", "build", "next", "--component", &gc, "--out", "next.wasm"]);
+    let ran = place.run(&["replay", &id, "--out", "other", "--plugin", "next.wasm"]);
+    assert!(ran.code == 0 && ran.err.contains("which is here with another content"), "{ran:?}");
 }
 
 #[test]

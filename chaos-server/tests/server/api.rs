@@ -59,6 +59,8 @@ async fn an_incident_is_started_followed_and_reported() {
     }
     let tail = rig.get(&format!("/incidents/{id}/artifacts/raw_logs.txt?tail=2")).await.text();
     assert_eq!(tail.lines().count(), 2);
+    let tail = rig.get(&format!("/incidents/{id}/artifacts/trace.json?tail=2")).await;
+    assert_eq!((tail.header("content-type"), tail.text().lines().last()), ("text/plain; charset=utf-8", Some("]")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,15 +217,21 @@ async fn the_world_around_incidents_is_told() {
     let rig = Rig::new("").await;
     let scenarios = rig.get("/scenarios").await.json();
     assert_eq!(scenarios["scenarios"].as_array().map(Vec::len), Some(6));
-    assert_eq!(rig.get("/plugins").await.json(), json!({ "plugins": [] }));
+    assert_eq!(rig.get("/plugins").await.json(), json!({ "plugins": [], "refused": [] }));
     let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built/jvm-gc.wasm");
-    let with = Rig::new(&format!("plugins = [{built:?}]\nplugin_grants = \"/nonexistent/grants.toml\"\n")).await;
+    let asking = built.with_file_name("cert-expiry.wasm");
+    let with =
+        Rig::new(&format!("plugins = [{built:?}, {asking:?}]\nplugin_grants = \"/nonexistent/grants.toml\"\n")).await;
     let told = with.get("/plugins").await.json();
     assert_eq!(
         (&told["plugins"][0]["name"], &told["plugins"][0]["roles"][0]),
         (&"jvm-gc".into(), &"detector".into()),
         "{told}"
     );
+    let granted = &told["plugins"][0]["granted"];
+    assert_eq!((&granted["commands"], &granted["limits"]["memory_mb"]), (&json!([]), &json!(64)), "{told}");
+    assert_eq!(told["refused"][0]["file"], "cert-expiry.wasm", "{told}");
+    assert!(told["refused"][0]["why"].as_str().unwrap().contains("nothing was granted to it"), "{told}");
     assert_eq!(rig.get("/me").await.json()["role"], "approve");
     assert_eq!(rig.get("/healthz").await.json()["status"], "ok");
     assert_eq!(rig.get("/readyz").await.json()["status"], "ready");
@@ -296,6 +304,12 @@ async fn an_approved_plan_is_applied_once() {
     let answer = rig.post(&apply, json!({})).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (202, &json!("applying")), "{}", answer.text());
     assert_eq!(rig.post(&apply, json!({})).await.status.as_u16() / 100, 4, "once is enough");
+    let status = rig.get(&format!("/status/{id}")).await.json();
+    assert_eq!((&status["status"], &status["ended"].is_string()), (&json!("applying"), &true), "{status}");
+    for path in [format!("/incidents/{id}"), format!("/incidents/{id}/events")] {
+        assert_eq!(rig.get(&path).await.json()["status"], "applying", "{path}");
+    }
+    assert_eq!(rig.get("/incidents?status=applying").await.json()["incidents"].as_array().map(Vec::len), Some(1));
     let until = tokio::time::Instant::now() + SOON;
     let applied = loop {
         let detail = rig.get(&format!("/incidents/{id}")).await.json();
@@ -306,5 +320,6 @@ async fn an_approved_plan_is_applied_once() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert!(made.exists() && ["resolved", "not_resolved"].contains(&applied["ending"].as_str().unwrap()), "{applied}");
-    assert_eq!(rig.get(&format!("/status/{id}")).await.json()["phase"], "apply");
+    let status = rig.over_by(id, SOON).await;
+    assert_eq!((&status["status"], &status["phase"]), (&json!("completed"), &json!("apply")), "{status}");
 }

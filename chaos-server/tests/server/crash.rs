@@ -42,6 +42,18 @@ impl Binary {
         serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 
+    /// The report, which must be there.
+    fn report(&self, id: &str) -> String {
+        let mut answer = ureq::Agent::config_builder()
+            .proxy(None)
+            .build()
+            .new_agent()
+            .get(format!("{}/report/{id}", self.url))
+            .call()
+            .unwrap();
+        answer.body_mut().read_to_string().unwrap()
+    }
+
     fn start_incident(&self, body: &Value) -> String {
         let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).build().into();
         let request = agent.post(format!("{}/start_incident", self.url)).header("content-type", "application/json");
@@ -107,6 +119,12 @@ fn after_a_kill_everything_is_there_and_faults_are_proven_gone() {
         .map(|i| (i["incident_id"].as_str().unwrap(), i["status"].as_str().unwrap()))
         .collect();
     assert_eq!(statuses, [(&*waiting, "interrupted"), (&*broken, "interrupted"), (&*done, "completed")]);
+    // There is a report before anybody has looked at the target, and also of what had not begun.
+    let report = server.report(&broken);
+    assert!(report.contains("in its phase observe") && report.contains("## What was done until then"), "{report}");
+    assert!(report.contains("## Chaos experiment") && report.contains("`cpu_spike`"), "{report}");
+    let report = server.report(&waiting);
+    assert!(report.contains("interrupted") && report.contains("it had not begun"), "{report}");
     let proof = |s: &Value| {
         let trace = s["trace"].as_array().unwrap();
         trace.iter().rev().find(|e| e["data"]["recovery"].is_object()).cloned()
@@ -116,11 +134,67 @@ fn after_a_kill_everything_is_there_and_faults_are_proven_gone() {
     assert_eq!((&status["phase"], &status["scenario"]), (&json!("observe"), &json!("cpu_spike")));
     let in_order = status["trace"].as_array().unwrap().iter().enumerate().all(|(i, e)| e["seq"] == i);
     assert!(in_order, "{status}");
+    let status = server.until(&format!("/status/{broken}"), |s| {
+        s["trace"].as_array().unwrap().last().unwrap()["agent"] == "ReporterAgent" && proof(s).is_some()
+    });
+    let report = server.report(&broken);
+    assert!(report.contains("the revert is proven") && report.contains("cpu_spike is proven to be gone"), "{report}");
+    let detail = server.get(&format!("/incidents/{broken}"));
+    let injection = &detail["injection"];
+    assert_eq!(injection["recovery"], json!({ "state": "proven" }), "{detail}");
+    assert!(injection["started"].is_string() && injection["fires_at"].is_string(), "{detail}");
+    assert_eq!((&detail["status"], &status["ended"]), (&json!("interrupted"), &detail["ended"]), "{detail}");
+    assert!(status["ended"].as_str() > status["began"].as_str(), "{status}");
+    // What was written afterwards can be held against the trace.
+    let audit = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chaos-handler"));
+        let said = command.args(["verify", &broken]).current_dir(dir.path()).env("HOME", dir.path()).output().unwrap();
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    };
+    let said = audit();
+    assert!(said.contains("only what was written later") && !said.contains("was changed"), "{said}");
+    fs::write(dir.path().join("incidents").join(&broken).join("report.md"), report + "all was well\n").unwrap();
+    let said = audit();
+    assert!(said.contains("report.md was changed"), "{said}");
     // A third start has nothing left to look after.
     drop(server);
     let server = Binary::start(dir.path());
     thread::sleep(Duration::from_secs(1));
     assert_eq!(server.get(&format!("/status/{broken}"))["last_seq"], status["last_seq"]);
+}
+
+#[test]
+fn what_is_not_known_of_a_fault_is_said_and_asked_again_at_the_next_start() {
+    let _alone = FAULTS.blocking_lock();
+    let dir = place("");
+    let mut server = Binary::start(dir.path());
+    let options = json!({ "baseline": 1, "observe": 300, "duration": 60, "max_runtime": 90, "args": { "load": 1 } });
+    let broken = server.start_incident(&json!({ "target": "here", "scenario": "cpu_spike", "options": options }));
+    server.until(&format!("/status/{broken}"), |s| s["phase"] == "observe");
+    server.signal(Signal::KILL);
+    server.child.wait().unwrap();
+
+    // Its target is not known any more.
+    let config = dir.path().join("chaos-handler.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("targets.here", "targets.there")).unwrap();
+    let looked_at = |server: &Binary, state: &str| {
+        server.until(&format!("/incidents/{broken}"), |d| d["injection"]["recovery"]["state"] == state)
+    };
+    let server = Binary::start(dir.path());
+    let last = |s: &Value| s["trace"].as_array().unwrap().last().unwrap()["agent"] == "ReporterAgent";
+    server.until(&format!("/status/{broken}"), |s| s.to_string().contains("is not known (") && last(s));
+    let detail = looked_at(&server, "unknown");
+    assert!(detail["injection"]["reverted"].is_null(), "{detail}");
+    let report = server.report(&broken);
+    assert!(report.contains("**not known**, so not to be called recovered"), "{report}");
+    drop(server);
+
+    fs::write(&config, text).unwrap();
+    let server = Binary::start(dir.path());
+    looked_at(&server, "proven");
+    let report = server.report(&broken);
+    assert!(report.contains("the revert is proven") && !report.contains("not to be called recovered"), "{report}");
 }
 
 #[test]

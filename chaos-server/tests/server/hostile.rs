@@ -124,6 +124,33 @@ async fn what_a_host_says_is_never_markup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_an_object_is_no_array() {
+    let rig = Rig::new("allow_apply = true").await;
+    let vm = json!(["localhost", 22, "root", "/root/.ssh/id", null]);
+    for (path, body) in [
+        ("/start_incident", json!([null, "demo", null, {}])),
+        ("/start_incident", json!({ "target": "demo", "options": [null, null] })),
+        ("/start_incident", json!({ "target_vm": vm })),
+        ("/incidents/inc-20260101-001/approve", json!(["9f2c9f2c", "seen", null, true])),
+        ("/webhooks/alertmanager", json!([[]])),
+        ("/webhooks/alertmanager", json!({ "alerts": [["firing", {}]] })),
+    ] {
+        let answer = rig.post(path, body.clone()).await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+        assert!(answer.text().contains("expected an object"), "{body}: {}", answer.text());
+    }
+    let twice = rig
+        .ask(
+            "POST",
+            "/start_incident",
+            &[("content-type", "application/json")],
+            Some("{\"target\":\"demo\",\"target\":\"here\"}".into()),
+        )
+        .await;
+    assert_eq!(twice.status, 400, "{}", twice.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_have_a_limit() {
     let rig = Rig::new("").await;
     let long = format!("{{\"target\":\"{}\"}}", "x".repeat(2 << 20));

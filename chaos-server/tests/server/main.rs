@@ -10,4 +10,5 @@ mod many;
 mod news;
 mod rig;
 mod schema;
+mod slow;
 mod socket;

@@ -136,7 +136,7 @@ impl Rig {
         let until = Instant::now() + within;
         loop {
             let status = self.get(&format!("/status/{id}")).await.json();
-            if !["queued", "running"].contains(&status["status"].as_str().unwrap()) {
+            if !["queued", "running", "applying"].contains(&status["status"].as_str().unwrap()) {
                 return status;
             }
             assert!(Instant::now() < until, "{id} is not over: {status}");

@@ -19,12 +19,14 @@ export const detector = {
       });
       if (long.length === 0) return;
       long.sort((a, b) => b.ms - a.ms);
-      long.splice(20);
+      const count = long.length;
       const full = long.filter((p) => p.full).length;
+      // What cites too much shows nothing: the longest pauses stand for all.
+      long.splice(20);
       found.push({
         signal: { tag: "other", val: "jvm.gc.pause" },
         entity: { kind: "process", name: "java", attributes: [] },
-        summary: `${long.length} long garbage collections (${full} full), up to ${long[0].ms.toFixed(0)} ms`,
+        summary: `${count} garbage collections of ${longestUsual} ms or longer (${full} full), up to ${long[0].ms.toFixed(0)} ms`,
         score: Math.min(0.9, Math.max(0.5, long[0].ms / (longestUsual * 4))),
         onset: long.reduce((first, p) => (p.at < first ? p.at : first), long[0].at),
         cites: long.map((p) => ({ tag: "rows", val: { evidence: place, start: p.row, end: p.row + 1 } })),

@@ -23,16 +23,17 @@ class Detector(exports.Detector):
             for row, event in enumerate(evidence.body.value.events):
                 if match := PAUSE.search(event.text):
                     pauses.append((float(match[2].replace(",", ".")), match[1], row, event.at))
-            long = sorted((p for p in pauses if p[0] >= longest_usual), reverse=True)[:20]
+            long = sorted((p for p in pauses if p[0] >= longest_usual), reverse=True)
             if not long:
                 continue
             full = sum(kind == "Full" for _, kind, _, _ in long)
             found.append(Finding(
                 signal=Signal_Other("jvm.gc.pause"),
                 entity=Entity(EntityKind.PROCESS, "java", []),
-                summary=f"{len(long)} long garbage collections ({full} full), up to {long[0][0]:.0f} ms",
+                summary=f"{len(long)} garbage collections of {longest_usual:.0f} ms or longer ({full} full), up to {long[0][0]:.0f} ms",
                 score=min(0.9, max(0.5, long[0][0] / (longest_usual * 4))),
                 onset=min(at for _, _, _, at in long),
-                cites=[Citation_Rows(Rows(place, row, row + 1)) for _, _, row, _ in long],
+                # What cites too much shows nothing: the longest pauses stand for all.
+                cites=[Citation_Rows(Rows(place, row, row + 1)) for _, _, row, _ in long[:20]],
             ))
         return found

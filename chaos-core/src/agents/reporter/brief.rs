@@ -94,6 +94,7 @@ fn impact(story: &Story<'_>) -> Option<String> {
 fn chaos(story: &Story<'_>) -> Option<String> {
     let i = story.incident.injection.as_ref()?;
     let state = match (&i.started, &i.recovery) {
+        (None, Recovery::Unknown(why)) => format!("NOT KNOWN whether it started and is gone: {why}"),
         (None, _) => "could not be started".to_owned(),
         (_, Recovery::Proven) => "reverted, proven".to_owned(),
         (_, Recovery::NotRecovered(why)) => format!("NOT RECOVERED: {why}"),

@@ -144,13 +144,14 @@ pub(super) fn chaos(doc: &mut Doc, story: &Story<'_>) {
     let Some(i) = &story.incident.injection else { return };
     doc.heading(2, "Chaos experiment");
     let when = |t: Option<Timestamp>, none: &str| t.map_or(none.to_owned(), words::moment);
+    let not_started = if matches!(i.recovery, Recovery::Unknown(_)) { "not known" } else { "could not be started" };
     let rows = [
         ["Scenario".to_owned(), escape::code(&escape::cut(&i.scenario, 100))],
         [
             "Arguments".to_owned(),
             if i.args.trim().is_empty() { "none".into() } else { escape::code(&escape::cut(&i.args, 200)) },
         ],
-        ["Started".to_owned(), when(i.started, "could not be started")],
+        ["Started".to_owned(), when(i.started, not_started)],
         ["Reverts by itself".to_owned(), when(i.fires_at, "not armed")],
         ["Reverted".to_owned(), when(i.reverted, "not known")],
         ["Recovery".to_owned(), recovery(&i.recovery)],

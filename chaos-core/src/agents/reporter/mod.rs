@@ -6,6 +6,7 @@
 mod brief;
 mod cause;
 mod charts;
+mod cut_off;
 mod doc;
 mod escape;
 mod evidence;
@@ -27,6 +28,7 @@ use doc::Doc;
 use story::{Outcome, Story};
 
 pub use brief::terminal_summary;
+pub use cut_off::interrupted_report;
 pub(crate) use escape::text as escape_text;
 
 /// Writes `report.md`, the charts it shows, and the summary for Slack.

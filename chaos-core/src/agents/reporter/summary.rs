@@ -67,6 +67,9 @@ fn what(story: &Story<'_>) -> String {
              no known fault explains them well enough to be named. {looked}",
             words::count(story.incident.findings.len(), "finding"),
         ),
+        _ if story.incident.status == Status::Interrupted && story.observation().is_none() => {
+            format!("**No cause was determined** for {host}: the run was cut off before.")
+        }
         _ if story.observation().is_none() => {
             format!("**Nothing was learned about {host}**: no evidence was collected.")
         }
@@ -150,6 +153,7 @@ fn advice(story: &Story<'_>) -> Option<String> {
 /// One sentence about the fault that we injected, for the summary.
 fn chaos(injection: &Injection) -> String {
     let state = match (&injection.started, &injection.recovery) {
+        (None, Recovery::Unknown(_)) => "**whether it started, and is gone, is not known**".to_owned(),
         (None, _) => "it could not be started".to_owned(),
         (_, Recovery::Proven) => "it has been reverted, and the revert is proven".to_owned(),
         (_, Recovery::NotRecovered(_)) => "**the host has NOT recovered from it**".to_owned(),

@@ -7,10 +7,10 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{Drive, INJECTING, Slot};
+use super::{Drive, INJECTING, Slot, artifacts};
 use crate::{
     error::{Error, ErrorKind, Result},
-    model::{EventType, Injection, Phase, Recovery, Timestamp, TraceEvent},
+    model::{EventType, Incident, Injection, Phase, Recovery, Status, Timestamp, TraceEvent},
     scenario::Armed,
 };
 
@@ -35,6 +35,7 @@ impl Drive {
             recovery: Recovery::Unknown("it was never reverted".into()),
         };
         let began = self.phase(Phase::Inject, format!("injecting {} {args}", scenario.name())).await;
+        self.keep(&injection).await;
         // None of this is inside a select: it is never dropped half-way.
         let raw = self.raw.clone();
         let armed = guarded("arming the revert", INJECTING, async move { scenario.arm(raw).await }).await;
@@ -43,12 +44,16 @@ impl Drive {
                 let fires_in = armed.fires_in();
                 let at = self.chaos(armed_text(fires_in)).await;
                 injection.fires_at = Some(at + fires_in);
+                self.keep(&injection).await;
                 if self.stop.is_over() {
                     let disarmed = guarded("taking the revert back", INJECTING, armed.disarm()).await;
                     injection.recovery = disarmed.unwrap_or_else(|e| Recovery::Unknown(e.to_string()));
                 } else {
                     match start(armed, &self.injected).await {
-                        Ok(()) => injection.started = Some(self.chaos("the fault has started".into()).await),
+                        Ok(()) => {
+                            injection.started = Some(self.chaos("the fault has started".into()).await);
+                            self.keep(&injection).await;
+                        }
                         Err(e) => self.failed(&self.me, &e),
                     }
                     if self.injected.lock().expect("no panic while held").is_none() {
@@ -113,9 +118,21 @@ impl Drive {
         if recovery != Recovery::Proven {
             self.failed(&self.me, &Error::new(ErrorKind::CommandFailed, said));
         }
-        if let Some(injection) = &mut self.incident.injection {
+        if let Some(mut injection) = self.incident.injection.take() {
             injection.reverted = Some(at);
             injection.recovery = recovery;
+            self.keep(&injection).await;
+            self.incident.injection = Some(injection);
+        }
+    }
+
+    /// Writes how far the fault is while the run goes on: where this process dies, whoever finds the incident knows what
+    /// may be left on the target. A replay has no fault that could be left.
+    async fn keep(&mut self, injection: &Injection) {
+        if self.replay.is_none() {
+            let injection = Some(injection.clone());
+            let known = Incident { status: Status::Running, injection, ..self.incident.clone() };
+            self.write_all(vec![artifacts::incident(&known)]).await;
         }
     }
 }

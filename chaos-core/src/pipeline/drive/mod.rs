@@ -28,8 +28,8 @@ use crate::{
     events::{Emitted, Flushed, Message},
     host::ReadOnlyHost,
     model::{
-        AgentName, Answer, EventType, Evidence, Facts, Incident, IncidentId, Ledger, Observation, Phase, Report,
-        RunOptions, SCHEMA_VERSION, Status, Timestamp, TraceEvent,
+        AgentName, Answer, EventType, Evidence, Facts, Incident, IncidentId, Ledger, Observation, Phase, PluginUsed,
+        Report, RunOptions, SCHEMA_VERSION, Status, Timestamp, TraceEvent,
     },
     readonly::AllowList,
     recording::RunRecord,
@@ -142,6 +142,7 @@ impl Drive {
             capabilities: raw.capabilities(),
             options: options.clone(),
             history,
+            plugins: agents.plugins.clone(),
             facts: None,
             injection: None,
             answers_sha256: None,
@@ -248,6 +249,9 @@ impl Drive {
         if self.replay.as_ref().is_some_and(|r| r.is_edited()) {
             self.note("the recording was edited after it was made: what follows is about the edited one");
         }
+        for said in self.plugins_not_here() {
+            self.note(&said);
+        }
         let facts = match self.transport.known_facts() {
             Some(facts) => facts,
             None => {
@@ -274,6 +278,22 @@ impl Drive {
         self.record.facts = Some(facts.clone());
         self.write_record().await;
         Ok(Arc::new(facts))
+    }
+
+    /// The plugins of the recorded run that this replay does not have, or has in another form.
+    fn plugins_not_here(&self) -> Vec<String> {
+        let recorded = self.replay.iter().flat_map(|r| &r.run().plugins);
+        let missing = recorded.filter(|p| !self.agents.plugins.contains(p));
+        let said = |p: &PluginUsed| {
+            let is_other = self.agents.plugins.iter().any(|here| here.name == p.name);
+            let here = if is_other { "is here with another content" } else { "is not here" };
+            let sha256 = p.sha256.get(..16).unwrap_or(&p.sha256);
+            format!(
+                "the run had the plugin {} of version {}, SHA-256 {sha256}, which {here}: what it had to say may differ",
+                p.name, p.version
+            )
+        };
+        missing.map(said).collect()
     }
 
     // -- baseline, inject, observe

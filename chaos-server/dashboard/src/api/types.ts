@@ -2,8 +2,8 @@
 // Everything that comes from a target is text, and is shown as text.
 
 export type Role = 'read' | 'run' | 'approve'
-export type Status = 'queued' | 'running' | 'completed' | 'failed' | 'stopped' | 'interrupted'
-export const STATUSES: Status[] = ['queued', 'running', 'completed', 'failed', 'stopped', 'interrupted']
+export type Status = 'queued' | 'running' | 'completed' | 'failed' | 'stopped' | 'interrupted' | 'applying'
+export const STATUSES: Status[] = ['queued', 'running', 'completed', 'applying', 'failed', 'stopped', 'interrupted']
 
 export interface Me {
   name: string | null
@@ -42,6 +42,24 @@ export interface Scenario {
   needs_root: boolean
   max_runtime_s: number
   args: ScenarioArg[]
+}
+
+export interface Plugin {
+  name: string
+  version: string
+  roles: string[]
+  description: string
+  sha256: string
+  asks: string[]
+  granted: {
+    commands: string[]
+    limits: { memory_mb: number; time_ms: number; output_kb: number; log_lines: number; commands: number }
+  }
+}
+
+export interface PluginList {
+  plugins: Plugin[]
+  refused: { file: string; why: string }[]
 }
 
 export interface IncidentRow {

@@ -8,7 +8,7 @@ import type { Approval, Detail, Plan, Risk } from '../api/types'
 import { dateTime, duration } from '../format'
 import { may, useSession } from '../session'
 import { Notice, Section } from '../ui/parts'
-import { type IncidentState, isApplying, isOver } from './state'
+import { type IncidentState, isApplying, isCutOff, isOver } from './state'
 
 interface Props {
   id: string
@@ -36,11 +36,17 @@ export function Decide({ id, plan, risk, detail, incident }: Props) {
     return <p class="px-1 text-muted">{why}</p>
   }
   if (!may(me, 'approve')) return <p class="px-1 text-muted">To approve or apply it you need the role approve; yours is {me.role}.</p>
-  if (isApplying(incident.status, detail)) {
+  if (isApplying(incident.status)) {
     return (
       <Notice tone="none" title="It is being applied">
-        The timeline shows each step. Where it shows nothing for minutes, the server was lost midway: look at the target, and at trace.json
-        for what was done.
+        The timeline shows each step.
+      </Notice>
+    )
+  }
+  if (isCutOff(incident.status, detail)) {
+    return (
+      <Notice tone="bad" title="It was being applied, and that was cut off">
+        The timeline shows what was done; what was under way then may be done or not. Look at the target, then start a new incident.
       </Notice>
     )
   }

@@ -58,7 +58,7 @@ export function Header({ id, incident }: { id: string; incident: IncidentState }
         </p>
       )}
       {s.reason && <p class="mt-1 text-muted [overflow-wrap:anywhere]">{s.reason}</p>}
-      {(!over || isApplying(s, detail)) && <Progress incident={incident} />}
+      {(!over || isApplying(s)) && <Progress incident={incident} />}
     </header>
   )
 }

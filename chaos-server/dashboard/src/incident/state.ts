@@ -24,16 +24,22 @@ export interface IncidentState {
 const LIVE = 1000
 const OVER = 10_000
 
+/** Whether the run has ended; a plan may be applied then. */
 export function isOver(status: string | undefined): boolean {
   return status !== undefined && status !== 'running' && status !== 'queued'
 }
 
+/** Whether a plan is being applied. */
+export function isApplying(status: StatusView | null): boolean {
+  return status?.status === 'applying'
+}
+
 /**
- * Whether a plan is being applied. An approval is an event of the phase `apply` as well, and is taken away when the
- * application begins.
+ * Whether an application did not come to its end. An approval is an event of the phase `apply` as well, and is taken away
+ * when the application begins.
  */
-export function isApplying(status: StatusView | null, detail: Detail | null): boolean {
-  return status?.phase === 'apply' && detail !== null && !detail.approval && !detail.applied
+export function isCutOff(status: StatusView | null, detail: Detail | null): boolean {
+  return status?.phase === 'apply' && !isApplying(status) && detail?.status === status.status && !detail.approval && !detail.applied
 }
 
 export function useIncident(id: string): IncidentState {
@@ -103,7 +109,7 @@ export function useIncident(id: string): IncidentState {
       }
       if (failure !== null) throw failure
     },
-    () => (!status || !isOver(status.status) || (status.phase === 'apply' && !detail?.applied) ? LIVE : OVER),
+    () => (!status || !isOver(status.status) || isApplying(status) ? LIVE : OVER),
   )
 
   const refresh = useCallback(() => {

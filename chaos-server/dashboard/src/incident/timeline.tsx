@@ -51,7 +51,7 @@ export function Timeline({ id, incident }: PanelProps) {
   const live = !isOver(status?.status)
   // What was watched live is followed to its last event, which comes when it is no longer live.
   const watched = useRef(false)
-  if (live || isApplying(status, incident.detail)) watched.current = true
+  if (live || isApplying(status)) watched.current = true
   return (
     <>
       <div class="flex-none space-y-2 border-b border-line bg-panel px-3 py-2">

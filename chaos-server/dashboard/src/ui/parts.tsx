@@ -38,6 +38,7 @@ const STATUS: Record<Status, [Tone, IconName]> = {
   queued: ['none', 'clock'],
   running: ['accent', 'ring'],
   completed: ['ok', 'check'],
+  applying: ['accent', 'ring'],
   failed: ['bad', 'cross'],
   stopped: ['warn', 'stop'],
   interrupted: ['bad', 'warn'],
@@ -46,7 +47,7 @@ const STATUS: Record<Status, [Tone, IconName]> = {
 export function StatusBadge({ status }: { status: Status }) {
   const [tone, icon] = STATUS[status] ?? ['none', 'dash']
   return (
-    <Badge tone={tone} icon={icon} spin={status === 'running'}>
+    <Badge tone={tone} icon={icon} spin={status === 'running' || status === 'applying'}>
       {status}
     </Badge>
   )

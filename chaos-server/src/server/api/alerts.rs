@@ -10,7 +10,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{json, start::plain};
-use crate::server::{Server, access::Who, input::Input, problem::Problem, runs};
+use crate::server::{
+    Server,
+    access::Who,
+    input::{Input, Object},
+    problem::Problem,
+    runs,
+};
 
 /// Most alerts of one message that are looked at.
 const MOST: usize = 1000;
@@ -18,7 +24,7 @@ const MOST: usize = 1000;
 /// Version 4 of the message; what is not needed is left out, and unknown keys are allowed.
 #[derive(Deserialize)]
 pub(in crate::server) struct Message {
-    alerts: Vec<Alert>,
+    alerts: Vec<Object<Alert>>,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +40,7 @@ pub(in crate::server) async fn alertmanager(
     Input(message): Input<Message>,
 ) -> Result<Response, Problem> {
     let (mut started, mut skipped, mut seen, mut full) = (Vec::new(), Vec::new(), BTreeSet::new(), None);
-    for alert in message.alerts.iter().take(MOST).filter(|a| a.status == "firing") {
+    for alert in message.alerts.iter().map(|Object(alert)| alert).take(MOST).filter(|a| a.status == "firing") {
         let name = alert.labels.get("alertname").map_or("(no name)", String::as_str);
         let mapped = server
             .settings

@@ -14,7 +14,7 @@ use chaos_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{existing, files, json, status, target, unknown, word};
+use super::{existing, files, json, standing, status, target, unknown, word};
 use crate::server::{Server, input::Id, past, problem::Problem, runs::Request};
 
 /// What is read of `incident.json`.
@@ -52,7 +52,7 @@ fn view(server: &Server, id: &IncidentId) -> Result<Value, Problem> {
             let state = live.state();
             (word(state.stage), status::phase(state.stage, &state.told), state.reason.clone())
         }
-        None => (head.status.as_str(), told.phase().as_str(), head.reason.clone()),
+        None => (standing(server, id, &head), told.phase().as_str(), head.reason.clone()),
     };
     let over = live.is_none() && head.status != Status::Running;
     let stored: Stored = past::read(&dir.join("incident.json"))
@@ -84,7 +84,7 @@ fn view(server: &Server, id: &IncidentId) -> Result<Value, Problem> {
         "plans": stored.plans.iter().map(|p| plan(p, risk_of(p))).collect::<Vec<_>>(),
         "approval": stored_json::<Approval>(&dir.join("approval.json")).map(|a| approval(&a)),
         "applied": stored_json::<Applied>(&dir.join("applied.json")).map(|a| applied(&a)),
-        "injection": stored.injection.as_ref().map(injection),
+        "injection": stored.injection.as_ref().filter(|_| over).map(injection),
         "confirmed": server.dir.confirmation(id).ok().flatten().map(|c| c.verdict.id().to_owned()),
         "errors": stored.errors,
     }))

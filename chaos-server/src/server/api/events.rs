@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use super::{existing, raw, status, unknown, word};
+use super::{APPLYING, existing, raw, standing, status, unknown, word};
 use crate::server::{
     Server,
     input::{Ask, Id},
@@ -134,13 +134,13 @@ impl Reader {
                 let (server, id, after) = (self.server.clone(), id.clone(), self.after);
                 let read = tokio::task::spawn_blocking(move || {
                     // In this order: what is over by its head has all of its trace.
-                    let applying = server.is_applying(&id);
                     let head = server.past.head(&server.dir, &id)?;
+                    let status = standing(&server, &id, &head);
                     let told = server.past.trace(&server.dir, &id);
                     Some(Now {
-                        status: head.status.as_str(),
+                        status,
                         phase: told.phase().as_str(),
-                        over: head.status != Status::Running && !applying,
+                        over: head.status != Status::Running && status != APPLYING,
                         last_seq: told.last_seq(),
                         lines: told.after(after).to_vec(),
                     })

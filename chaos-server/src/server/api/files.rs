@@ -82,7 +82,7 @@ pub(in crate::server) async fn file(
     if !server.dir.list(&id).await?.contains(&name) {
         return Err(missing());
     }
-    let kind = media_type(name.as_str());
+    let mut kind = media_type(name.as_str());
     if query.tail.is_some_and(|n| !(1..=MOST).contains(&n)) {
         return Err(Problem::invalid(format!("tail is from 1 to {MOST}")));
     }
@@ -91,6 +91,8 @@ pub(in crate::server) async fn file(
     let mut bytes = read.map_err(|_| Problem::new(chaos_core::error::ErrorKind::Internal, "a reader was lost"))??;
     if let Some(lines) = query.tail {
         bytes = tail(bytes, lines);
+        // A part of it is nothing but lines.
+        kind = media_type("txt");
     }
     Ok(attached(bytes, kind, name.as_str()))
 }

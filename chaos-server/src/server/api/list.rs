@@ -11,12 +11,12 @@ use chaos_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{json, status, target, word};
+use super::{APPLYING, json, standing, status, target, word};
 use crate::server::{Server, input::Ask, problem::Problem, runs::Request};
 
 const USUAL: usize = 50;
 const MOST: usize = 500;
-const STATUSES: [&str; 6] = ["queued", "running", "completed", "failed", "stopped", "interrupted"];
+const STATUSES: [&str; 7] = ["queued", "running", "completed", "failed", "stopped", "interrupted", APPLYING];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,18 +113,18 @@ fn row(server: &Server, id: &IncidentId) -> Option<Row> {
     let (phase, ended) = match head.status {
         Status::Running | Status::Interrupted => {
             let told = server.past.trace(&server.dir, id);
-            (told.phase().as_str(), told.end().unwrap_or(head.ended))
+            (told.phase().as_str(), status::ended(&head, &told))
         }
-        over => (status::last_phase(over), head.ended),
+        over => (status::last_phase(over), Some(head.ended)),
     };
     Some(Row {
         incident_id: id.clone(),
-        status: head.status.as_str(),
+        status: standing(server, id, &head),
         phase,
         target: target(request.as_ref(), &head),
         scenario: status::scenario(&head, request.as_ref()).map(str::to_owned),
         began: head.began,
-        ended: over.then_some(ended.max(head.began)),
+        ended: ended.filter(|_| over).map(|ended| ended.max(head.began)),
         cause: head.cause.clone(),
         fault: head.fault.clone(),
         confidence: head.confidence,

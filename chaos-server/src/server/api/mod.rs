@@ -19,6 +19,8 @@ use axum::{
 use chaos_core::model::{IncidentId, Status};
 use serde::Serialize;
 
+use crate::remedy;
+
 use super::{
     Server,
     past::Head,
@@ -54,6 +56,15 @@ fn word(stage: Stage) -> &'static str {
         Stage::Over(status) => status.as_str(),
     }
 }
+
+/// How an incident stands that this process does not run.
+fn standing(server: &Server, id: &IncidentId, head: &Head) -> &'static str {
+    let is_at_work = || server.is_applying(id) || remedy::is_at_work(&server.dir, id);
+    if head.status == Status::Completed && is_at_work() { APPLYING } else { head.status.as_str() }
+}
+
+/// Of an incident that is over, while a plan of it is being applied.
+const APPLYING: &str = "applying";
 
 /// The target as the API shows it: by the name under which it was asked for, else as the incident has it.
 fn target(request: Option<&Request>, head: &Head) -> chaos_core::model::TargetInfo {

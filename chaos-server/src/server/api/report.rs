@@ -11,7 +11,7 @@ use chaos_core::{artifact::ArtifactSink as _, error::ErrorKind, model::IncidentI
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{existing, json, word};
+use super::{existing, json, standing, word};
 use crate::{
     html, pdf,
     server::{
@@ -59,6 +59,9 @@ pub(in crate::server) async fn report(
         names.iter().map(|n| n.as_str()).filter(|n| n.ends_with(".svg")).map(str::to_owned).collect();
     let read_charts =
         || charts.iter().filter_map(|n| Some((n.clone(), past::read(&dir.join(n)).ok()?))).collect::<Vec<_>>();
+    if query.download > 1 {
+        return Err(Problem::invalid("download is 0 or 1"));
+    }
     let download = query.download == 1;
     match query.format {
         Format::Md => Ok(answer(bytes, "text/markdown; charset=utf-8", &id, "md", download)),
@@ -76,7 +79,7 @@ pub(in crate::server) async fn report(
             let link = |format: &str| format!("/report/{id}?format={format}");
             let status = match server.runs.get(&id) {
                 Some(live) => word(live.state().stage),
-                None => server.past.head(&server.dir, &id).map_or("running", |h| h.status.as_str()),
+                None => server.past.head(&server.dir, &id).map_or("running", |h| standing(&server, &id, &h)),
             };
             let fix = names.iter().any(|n| n.as_str() == "fix.sh").then(|| format!("/incidents/{id}/artifacts/fix.sh"));
             Ok(json(&json!({

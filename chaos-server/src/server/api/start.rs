@@ -25,7 +25,7 @@ use crate::{
     server::{
         Server,
         access::Who,
-        input::Input,
+        input::{Input, Object},
         problem::Problem,
         runs::{self, Job, Request, Subject, TargetVm},
     },
@@ -39,9 +39,9 @@ const MOST: usize = 32;
 pub(in crate::server) struct StartRequest {
     scenario: Option<String>,
     target: Option<String>,
-    target_vm: Option<TargetVm>,
+    target_vm: Option<Object<TargetVm>>,
     #[serde(default)]
-    options: StartOptions,
+    options: Object<StartOptions>,
 }
 
 #[derive(Default, Deserialize)]
@@ -84,19 +84,15 @@ pub(in crate::server) async fn start(
 async fn subject(server: &Server, request: &StartRequest) -> Result<(Subject, Option<TargetVm>), Problem> {
     match (&request.target, &request.target_vm) {
         (Some(name), None) => Ok((Subject::named(&server.settings, name)?, None)),
-        (None, Some(vm)) => Ok((Subject::described(&server.settings, vm).await?, Some(vm.clone()))),
+        (None, Some(Object(vm))) => Ok((Subject::described(&server.settings, vm).await?, Some(vm.clone()))),
         _ => Err(Problem::invalid("say which machine: one of target (see GET /targets) and target_vm")),
     }
 }
 
 /// A job for a target as it is, by the defaults.
 pub(super) fn plain(server: &Server, target: &str, caller: &str) -> Result<Job, Problem> {
-    let request = StartRequest {
-        scenario: None,
-        target: Some(target.to_owned()),
-        target_vm: None,
-        options: StartOptions::default(),
-    };
+    let request =
+        StartRequest { scenario: None, target: Some(target.to_owned()), target_vm: None, options: Object::default() };
     job(server, Subject::named(&server.settings, target)?, None, &request, caller)
 }
 
@@ -107,7 +103,7 @@ fn job(
     request: &StartRequest,
     caller: &str,
 ) -> Result<Job, Problem> {
-    let (config, given) = (&server.settings.config, &request.options);
+    let (config, Object(given)) = (&server.settings.config, &request.options);
     let usual = if request.scenario.is_some() { config.baseline.unwrap_or(BASELINE) } else { Seconds(0) };
     let Seconds(baseline_s) = given.baseline.unwrap_or(usual);
     let Seconds(observe_s) = given.observe.or(config.observe).unwrap_or(OBSERVE);

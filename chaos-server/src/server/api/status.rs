@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use chaos_core::model::{IncidentId, Phase, Status, TargetInfo, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{raw, target, unknown, word};
+use super::{raw, standing, target, unknown, word};
 use crate::server::{
     Server,
     input::{Ask, Id},
@@ -108,7 +108,7 @@ async fn of_files(server: &Arc<Server>, id: &IncidentId, after: i64) -> Result<R
     let over = head.status != Status::Running;
     let view = View {
         incident_id: id,
-        status: head.status.as_str(),
+        status: standing(server, id, &head),
         phase: told.phase().as_str(),
         target: &target,
         scenario: scenario(&head, request.as_ref()),
@@ -122,9 +122,10 @@ async fn of_files(server: &Arc<Server>, id: &IncidentId, after: i64) -> Result<R
     Ok(view.answer(&told, after))
 }
 
-/// When it ended; of one whose process died only the trace tells.
+/// When it ended; of one whose process died and that has no report yet, only the trace tells.
 pub(super) fn ended(head: &super::Head, told: &Told) -> Option<Timestamp> {
-    let last = if head.status == Status::Interrupted { told.end() } else { None };
+    let is_open = head.status == Status::Interrupted && head.ended <= head.began;
+    let last = if is_open { told.end() } else { None };
     Some(last.unwrap_or(head.ended).max(head.began))
 }
 

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
-use chaos_core::error::ErrorKind;
+use chaos_core::{chart::visible, error::ErrorKind};
 use chaos_scripts::{ArgKind, SCENARIOS};
 use serde_json::json;
 
@@ -56,11 +56,20 @@ pub(in crate::server) async fn targets(State(server): State<Arc<Server>>) -> Res
 }
 
 pub(in crate::server) async fn plugins(State(server): State<Arc<Server>>) -> Response {
-    let all = server.settings.plugins.loaded.iter().map(|(_, plugin)| {
+    let plugins = &server.settings.plugins;
+    let loaded = plugins.loaded.iter().map(|(_, plugin)| {
         let about = plugin.about();
-        json!({ "name": plugin.name(), "version": about.manifest.version, "roles": [about.kind.as_str()] })
+        json!({
+            "name": plugin.name(), "version": about.manifest.version, "roles": [about.kind.as_str()],
+            "description": about.manifest.description, "sha256": about.sha256, "asks": about.manifest.commands,
+            "granted": { "commands": plugin.commands().collect::<Vec<_>>(), "limits": plugin.limits() },
+        })
     });
-    json(&json!({ "plugins": all.collect::<Vec<_>>() }))
+    let refused = plugins.refused.iter().map(|(path, why)| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        json!({ "file": visible(&file), "why": visible(why.message()) })
+    });
+    json(&json!({ "plugins": loaded.collect::<Vec<_>>(), "refused": refused.collect::<Vec<_>>() }))
 }
 
 pub(in crate::server) async fn me(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {

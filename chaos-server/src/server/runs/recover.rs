@@ -6,21 +6,23 @@ use std::{fs, sync::Arc};
 use chaos_core::{
     artifact::ArtifactSink as _,
     error::{Error, ErrorKind},
-    model::{EventType, IncidentId, Recovery, Status},
+    model::{IncidentId, Recovery, Status},
     scenario::{Script, install},
 };
 use chaos_scripts::SCENARIOS;
-use serde_json::json;
 
 use super::{Request, Subject};
 use crate::{
     commands::chaos::files,
+    interrupted::{self, Found},
     output,
     server::{Server, problem::Problem},
 };
 
-/// Its presence says that the fault of an interrupted incident was looked after.
+/// Its presence says that the fault of an interrupted incident was looked after; what it holds, whether that has to be
+/// done again.
 const RECOVERED: &str = ".recovered";
+const AGAIN: &[u8] = b"not known\n";
 
 /// A fault, and whether it is gone.
 pub(crate) struct Proof {
@@ -37,14 +39,14 @@ const LOOKED_THROUGH: usize = 1000;
 /// # Errors
 /// When the incidents can't be read.
 pub(crate) async fn recover(server: &Arc<Server>, at_start: bool) -> Result<(), Error> {
-    let mut ids = server.dir.mark_interrupted(server.clock.now())?;
+    let mut ids = interrupted::mark(&server.dir, server.clock.now())?;
     for id in &ids {
         output::note(&format!("{id} was interrupted: its process died"));
     }
     if at_start {
         let unknown = |id: &IncidentId| {
             let interrupted = server.past.head(&server.dir, id).is_some_and(|h| h.status == Status::Interrupted);
-            interrupted && !server.dir.path(id).join(RECOVERED).exists() && !ids.contains(id)
+            interrupted && looked_after(server, id).is_none_or(|said| said == AGAIN) && !ids.contains(id)
         };
         let latest = server.dir.incidents().await?.into_iter().rev().take(LOOKED_THROUGH);
         let more: Vec<_> = latest.filter(unknown).collect();
@@ -56,6 +58,10 @@ pub(crate) async fn recover(server: &Arc<Server>, at_start: bool) -> Result<(), 
         tokio::spawn(async move { look_after(&server, &id, &request).await });
     }
     Ok(())
+}
+
+fn looked_after(server: &Server, id: &IncidentId) -> Option<Vec<u8>> {
+    fs::read(server.dir.path(id).join(RECOVERED)).ok()
 }
 
 async fn look_after(server: &Server, id: &IncidentId, request: &Request) {
@@ -80,11 +86,15 @@ async fn look_after(server: &Server, id: &IncidentId, request: &Request) {
         }
     };
     output::note(&format!("{id}: {content}"));
-    let kind = if said == Recovery::Proven { EventType::Chaos } else { EventType::Error };
-    if let Err(e) = server.dir.annotate(id, "Coordinator", kind, content, json!({ "recovery": said })) {
-        output::note(&format!("{id}: {e}"));
+    let is_unknown = matches!(said, Recovery::Unknown(_));
+    // What is as unknown as at the last start is no news.
+    if !is_unknown || looked_after(server, id).is_none() {
+        let found = Found { recovery: said, at: server.clock.now(), said: content };
+        if let Err(e) = interrupted::tell(&server.dir, id, Some(&found)) {
+            output::note(&format!("{id}: {e}"));
+        }
     }
-    let _ = fs::write(server.dir.path(id).join(RECOVERED), b"");
+    let _ = fs::write(server.dir.path(id).join(RECOVERED), if is_unknown { AGAIN } else { b"" });
 }
 
 /// The target of an incident that was started by a server.

@@ -35,10 +35,14 @@ pub(crate) fn found(seen: &Observation, pause_ms: f64, share: f64) -> Vec<Findin
             let (_, event, longest) = long.first()?;
             let onset = long.iter().map(|(_, e, _)| e.at).min()?;
             let full = long.iter().filter(|(_, _, p)| p.is_full).count();
+            let which = if is_busy { String::new() } else { format!(" of {pause_ms:.0} ms or longer") };
             let mut summary =
-                format!("{} long garbage collections ({full} full), up to {:.0} ms", long.len(), longest.ms);
+                format!("{} garbage collections{which} ({full} full), up to {:.0} ms", long.len(), longest.ms);
             if spent > 0.0 {
                 summary += &format!("; the program stood still {:.0} % of the time", spent.min(1.0) * 100.0);
+            }
+            if is_busy {
+                summary += &format!(" ({:.0} % and more count as a finding)", share * 100.0);
             }
             let is_exhausted = long.iter().any(|(_, _, p)| p.is_full && p.left.is_some_and(|l| l > 0.9));
             if is_exhausted {
