@@ -77,28 +77,13 @@ pub(crate) fn logs(held: &Held) -> Result<RecordBatch, ArrowError> {
     let at = TimestampMillisecondArray::from_iter_values(lines().map(|l| l.at.0)).with_timezone("UTC");
     let columns: Vec<ArrayRef> = vec![
         Arc::new(at),
-        Arc::new(StringArray::from_iter(lines().map(|l| l.level.map(level)))),
+        Arc::new(StringArray::from_iter(lines().map(|l| l.level.map(Level::as_str)))),
         Arc::new(StringArray::from_iter(lines().map(|l| l.unit.as_deref()))),
         Arc::new(UInt32Array::from_iter(lines().map(|l| l.pid))),
         Arc::new(StringArray::from_iter_values(lines().map(|l| l.text.as_str()))),
         Arc::new(StringArray::from_iter(lines().map(|l| template(logs, l)))),
     ];
     RecordBatch::try_new(Arc::new(logs_schema()), columns)
-}
-
-/// As in JSON.
-pub(crate) fn level(level: Level) -> &'static str {
-    match level {
-        Level::Trace => "trace",
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Notice => "notice",
-        Level::Warning => "warning",
-        Level::Error => "error",
-        Level::Critical => "critical",
-        Level::Alert => "alert",
-        Level::Emergency => "emergency",
-    }
 }
 
 /// The template of a kept line.

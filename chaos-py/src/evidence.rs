@@ -299,7 +299,7 @@ impl LogStream {
         let texts = |of: &dyn Fn(&LogLine) -> Option<String>| logs.lines.iter().map(of).collect::<Vec<_>>();
         let columns = PyDict::new(py);
         columns.set_item("at", PyBytes::new(py, &at))?;
-        columns.set_item("level", texts(&|l| l.level.map(|level| arrow::level(level).to_owned())))?;
+        columns.set_item("level", texts(&|l| l.level.map(|level| level.as_str().to_owned())))?;
         columns.set_item("unit", texts(&|l| l.unit.clone()))?;
         columns.set_item("pid", logs.lines.iter().map(|l| l.pid).collect::<Vec<_>>())?;
         columns.set_item("text", texts(&|l| Some(l.text.clone())))?;

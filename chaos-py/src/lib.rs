@@ -16,6 +16,7 @@ mod runtime;
 mod setup;
 mod sink;
 mod target;
+mod testing;
 mod transport;
 
 /// What the package calls. Nothing here is for users: it may change with any version.
@@ -40,6 +41,8 @@ mod _native {
     use crate::setup::{Setup, scenarios};
     #[pymodule_export]
     use crate::target::Target;
+    #[pymodule_export]
+    use crate::testing::{check_sink, check_transport};
     #[pymodule_export]
     use crate::transport::TransportRequest;
 }

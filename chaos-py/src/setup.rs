@@ -40,10 +40,12 @@ struct Fault {
     scenario: ScriptScenario,
 }
 
-/// Everything that a run needs.
+/// Everything that a run needs; taken when it starts.
 #[pyclass(module = "chaos_handler._native")]
-pub(crate) struct Setup {
-    opener: Option<Opener>,
+pub(crate) struct Setup(Option<Parts>);
+
+struct Parts {
+    opener: Opener,
     recorded: Option<PathBuf>,
     place: Place,
     options: RunOptions,
@@ -60,8 +62,8 @@ pub(crate) struct Setup {
 impl Setup {
     #[new]
     fn new(target: &Target) -> Self {
-        Self {
-            opener: Some(target.opener()),
+        Self(Some(Parts {
+            opener: target.opener(),
             recorded: target.recorded().cloned(),
             place: Place::Memory,
             options: RunOptions::default(),
@@ -72,50 +74,57 @@ impl Setup {
             plugins: Vec::new(),
             grants: None,
             fault: None,
-        }
+        }))
     }
 
     /// Artifacts go to this directory.
-    fn dir(&mut self, path: PathBuf) {
-        self.place = Place::Dir(path);
+    fn dir(&mut self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        self.open(py)?.place = Place::Dir(path);
+        Ok(())
     }
 
     /// Artifacts go to this sink: `call(method, arguments)`.
-    fn sink(&mut self, call: Py<PyAny>) {
-        self.place = Place::Python(PySink::new(call));
+    fn sink(&mut self, py: Python<'_>, call: Py<PyAny>) -> PyResult<()> {
+        self.open(py)?.place = Place::Python(PySink::new(call));
+        Ok(())
     }
 
     /// Of a replay these are the recorded ones, whatever is said here.
     fn options(&mut self, py: Python<'_>, options: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.options = convert::from_python(options, "options of a run").for_python(py)?;
+        self.open(py)?.options = convert::from_python(options, "options of a run").for_python(py)?;
         Ok(())
     }
 
     /// Adds an agent to a role: `call(context, input)`.
-    fn agent(&mut self, role: String, name: String, call: Py<PyAny>) {
-        self.agents.push((role, name, PyAgent::new(call)));
+    fn agent(&mut self, py: Python<'_>, role: String, name: String, call: Py<PyAny>) -> PyResult<()> {
+        self.open(py)?.agents.push((role, name, PyAgent::new(call)));
+        Ok(())
     }
 
     /// No agents but those that were added.
-    fn without_builtin(&mut self) {
-        self.builtin = false;
+    fn without_builtin(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.open(py)?.builtin = false;
+        Ok(())
     }
 
     /// Plans are judged, and not rehearsed on the target.
-    fn without_rehearsal(&mut self) {
-        self.rehearse = false;
+    fn without_rehearsal(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.open(py)?.rehearse = false;
+        Ok(())
     }
 
     /// Catalogue files or directories beside the built-in ones.
-    fn catalogues(&mut self, paths: Vec<PathBuf>) {
-        self.catalogues = paths;
+    fn catalogues(&mut self, py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<()> {
+        self.open(py)?.catalogues = paths;
+        Ok(())
     }
 
     /// WebAssembly plugins, and the file of what they are granted.
     #[pyo3(signature = (paths, grants = None))]
-    fn plugins(&mut self, paths: Vec<PathBuf>, grants: Option<PathBuf>) {
-        self.plugins = paths;
-        self.grants = grants;
+    fn plugins(&mut self, py: Python<'_>, paths: Vec<PathBuf>, grants: Option<PathBuf>) -> PyResult<()> {
+        let parts = self.open(py)?;
+        (parts.plugins, parts.grants) = (paths, grants);
+        Ok(())
     }
 
     /// A fault to inject between baseline and observation.
@@ -129,9 +138,10 @@ impl Setup {
         max_runtime_s: Option<u32>,
         allow_unmarked: bool,
     ) -> PyResult<()> {
+        let parts = self.open(py)?;
         let info = chaos_scripts::scenario(name).map_err(wrong).for_python(py)?;
         let start =
-            info.start(&set, duration_s, max_runtime_s, self.options.observe_s).map_err(wrong).for_python(py)?;
+            info.start(&set, duration_s, max_runtime_s, parts.options.observe_s).map_err(wrong).for_python(py)?;
         let files = chaos_scripts::FILES.iter().map(|f| ScriptFile { name: f.name, text: f.text }).collect();
         let causes = FaultId(info.causes.to_owned());
         let mut scenario = ScriptScenario::new(info.name, causes, files, start.args, start.max_runtime_s);
@@ -141,20 +151,20 @@ impl Setup {
         if allow_unmarked {
             scenario = scenario.without_mark();
         }
-        self.fault = Some(Fault { scenario });
+        parts.fault = Some(Fault { scenario });
         Ok(())
     }
 
     /// Reaches the target and starts. A set-up starts once.
     fn start(&mut self, py: Python<'_>) -> PyResult<Run> {
-        let ready = self.take(py)?;
-        wait(py, ready.start())?.for_python(py)
+        let parts = self.take(py)?;
+        wait(py, parts.start())?.for_python(py)
     }
 
     /// The same without waiting here: `done(run, error)` is called.
     fn start_then(&mut self, py: Python<'_>, done: Py<PyAny>) -> PyResult<()> {
-        let ready = self.take(py)?;
-        then(py, ready.start(), |py, run| Ok(Py::new(py, run)?.into_any()), done)
+        let parts = self.take(py)?;
+        then(py, parts.start(), |py, run| Ok(Py::new(py, run)?.into_any()), done)
     }
 }
 
@@ -162,42 +172,21 @@ fn wrong(why: String) -> Error {
     Error::new(ErrorKind::InvalidInput, why)
 }
 
+fn used() -> Error {
+    Error::new(ErrorKind::Conflict, "this pipeline was started already; make another")
+}
+
 impl Setup {
-    fn take(&mut self, py: Python<'_>) -> PyResult<Ready> {
-        let used = || Error::new(ErrorKind::Conflict, "this pipeline was started already; make another");
-        let opener = self.opener.take().ok_or_else(used).for_python(py)?;
-        Ok(Ready {
-            opener,
-            recorded: self.recorded.take(),
-            place: std::mem::replace(&mut self.place, Place::Memory),
-            options: std::mem::take(&mut self.options),
-            agents: std::mem::take(&mut self.agents),
-            rehearse: self.rehearse,
-            builtin: self.builtin,
-            catalogues: std::mem::take(&mut self.catalogues),
-            plugins: std::mem::take(&mut self.plugins),
-            grants: self.grants.take(),
-            fault: self.fault.take(),
-        })
+    fn open(&mut self, py: Python<'_>) -> PyResult<&mut Parts> {
+        self.0.as_mut().ok_or_else(used).for_python(py)
+    }
+
+    fn take(&mut self, py: Python<'_>) -> PyResult<Parts> {
+        self.0.take().ok_or_else(used).for_python(py)
     }
 }
 
-/// A set-up that nobody can change any more.
-struct Ready {
-    opener: Opener,
-    recorded: Option<PathBuf>,
-    place: Place,
-    options: RunOptions,
-    agents: Vec<(String, String, PyAgent)>,
-    rehearse: bool,
-    builtin: bool,
-    catalogues: Vec<PathBuf>,
-    plugins: Vec<PathBuf>,
-    grants: Option<PathBuf>,
-    fault: Option<Fault>,
-}
-
-impl Ready {
+impl Parts {
     async fn start(self) -> Result<Run> {
         let dir = match &self.place {
             Place::Dir(path) => Some(Arc::new(Dir::open(path)?)),

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import os
+import queue
+import signal
 import subprocess
 import threading
 import time
@@ -174,33 +179,55 @@ class Shell(ch.Transport):
         super().__init__(name="shell", kind="python")
         self.open = 0
 
-    def run(self, request: ch.targets.TransportRequest) -> Generator[bytes, None, int]:
+    def run(self, request: ch.targets.TransportRequest) -> Generator[tuple[str, bytes], None, int]:
         try:
             process = subprocess.Popen(
-                request.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                request.argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
         except FileNotFoundError:
             raise ch.NotFoundError(f"there is no {request.argv[0]}") from None
         self.open += 1
-        done = threading.Event()
+        pieces: queue.Queue[tuple[str, bytes] | None] = queue.Queue(maxsize=4)
 
-        def end_when_stopped() -> None:
-            while not done.wait(0.05):
-                if request.stopped:
-                    process.kill()
-                    return
+        def feed() -> None:
+            with contextlib.suppress(OSError):
+                process.stdin.write(request.stdin.encode())  # type: ignore[union-attr]
+            with contextlib.suppress(OSError):
+                process.stdin.close()  # type: ignore[union-attr]
 
-        threading.Thread(target=end_when_stopped, daemon=True).start()
+        def read(name: str, stream: Any) -> None:
+            while piece := stream.read1(1 << 16):
+                pieces.put((name, piece))
+            pieces.put(None)
+
+        threads = [threading.Thread(target=feed, daemon=True)]
+        for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
+            threads.append(threading.Thread(target=read, args=(name, stream), daemon=True))
+        for thread in threads:
+            thread.start()
+        streams, quiet = 2, 0
         try:
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.write(request.stdin.encode())
-            process.stdin.close()
-            while piece := process.stdout.read1(1 << 16):  # type: ignore[attr-defined]
-                yield piece
+            # What a command left behind may hold its output open for ever.
+            while streams and quiet < 10:
+                try:
+                    piece = pieces.get(timeout=0.05)
+                except queue.Empty:
+                    if request.stopped:
+                        return -9
+                    quiet += process.poll() is not None
+                    continue
+                if piece is None:
+                    streams -= 1
+                else:
+                    yield piece
             return process.wait()
         finally:
-            done.set()
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             self.open -= 1
 
@@ -252,31 +279,42 @@ class Shelf(ch.ArtifactSink):
         self.kept: dict[str, dict[str, bytes]] = {}
         self.events: list[ch.TraceEvent] = []
         self.full = False
+        self.lock = threading.Lock()
 
     def create(self, at: datetime) -> str:
-        incident = f"inc-{at:%Y%m%d}-{len(self.kept) + 1:03}"
-        self.kept[incident] = {}
+        with self.lock:
+            incident = f"inc-{at:%Y%m%d}-{len(self.kept) + 1:03}"
+            self.kept[incident] = {"trace.json": b"[]"}
         return incident
 
     def append_event(self, incident: str, event: ch.TraceEvent) -> None:
+        if incident not in self.kept:
+            raise ch.NotFoundError(incident)
         self.events.append(event)
+        trace = json.loads(self.kept[incident]["trace.json"])
+        self.kept[incident]["trace.json"] = json.dumps([*trace, event.to_dict()]).encode()
 
     def write(self, incident: str, name: str, data: bytes) -> None:
         if self.full:
             raise OSError("the shelf is full")
-        self.kept[incident][name] = data
+        self.of(incident)[name] = data
 
     async def append(self, incident: str, name: str, data: bytes) -> None:
-        self.kept[incident][name] = self.kept[incident].get(name, b"") + data
+        with self.lock:
+            self.of(incident)[name] = self.of(incident).get(name, b"") + data
+
+    def of(self, incident: str) -> dict[str, bytes]:
+        if incident not in self.kept:
+            raise ch.NotFoundError(incident)
+        return self.kept[incident]
 
     def read(self, incident: str, name: str) -> bytes:
-        try:
-            return self.kept[incident][name]
-        except KeyError:
-            raise ch.NotFoundError(name) from None
+        if name not in self.of(incident):
+            raise ch.NotFoundError(name)
+        return self.of(incident)[name]
 
     def names(self, incident: str) -> list[str]:
-        return sorted(self.kept[incident])
+        return sorted(self.of(incident))
 
     def incidents(self) -> list[str]:
         return sorted(self.kept)
@@ -289,6 +327,26 @@ def test_a_sink(recorded: Path) -> None:
     assert kept["report.md"].decode() == str(incident.report) and "incident.json" in kept
     assert [event.seq for event in shelf.events] == list(range(len(incident.trace)))
     assert incident.storage_error is None
+
+
+def test_a_transport_conforms() -> None:
+    ch.testing.check_transport(Shell())
+    ch.testing.check_transport(ch.Local())
+
+
+def test_a_transport_that_loses_output_does_not_conform() -> None:
+    class Lossy(Shell):
+        def run(self, request: ch.targets.TransportRequest) -> Generator[tuple[str, bytes], None, int]:
+            for name, piece in super().run(request):
+                yield name, piece[:-1]
+            return 0
+
+    with pytest.raises(ch.AgentFailedError, match="behaviours do not hold"):
+        ch.testing.check_transport(Lossy())
+
+
+def test_a_sink_conforms() -> None:
+    ch.testing.check_sink(Shelf())
 
 
 def test_a_full_sink_does_not_end_the_run(recorded: Path) -> None:

@@ -1,6 +1,5 @@
 //! The project's own chores: `cargo xtask test`, `e2e`, `api`, `browser`, `python`, `fuzz`, `lint`, `dashboard`, `bench`,
-//! `eval`,
-//! `examples`.
+//! `eval`, `examples`.
 
 mod api;
 mod bench;

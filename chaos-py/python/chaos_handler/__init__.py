@@ -48,7 +48,7 @@ from .errors import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from . import analysis, model
+    from . import analysis, model, testing
     from .agents import (
         ArtifactSink,
         Collector,
@@ -166,6 +166,7 @@ __all__ = [
     "run",
     "run_async",
     "scenarios",
+    "testing",
 ]
 
 # How long the interpreter's end waits for reverts, in seconds: a target that does not answer reverts by itself.
@@ -180,7 +181,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{module}", __name__), name)
         globals()[name] = value
         return value
-    if name in ("analysis", "model"):
+    if name in ("analysis", "model", "testing"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

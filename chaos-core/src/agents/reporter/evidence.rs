@@ -8,7 +8,7 @@ use super::{
     story::{Story, score},
     words,
 };
-use crate::model::{Answer, Basis, Body, Citation, Entity, Finding, Id, Level, LogLine, Logs, Signal};
+use crate::model::{Answer, Basis, Body, Citation, Entity, Finding, Id, LogLine, Logs, Signal};
 
 const TABLE_ROWS: usize = 60;
 const EXCERPT_LINES: usize = 8;
@@ -120,7 +120,7 @@ fn detail(doc: &mut Doc, story: &Story<'_>, id: Id<Finding>, f: &Finding) {
             ));
         }
         Signal::Log { change, count, level, .. } => {
-            let level = level.map_or(String::new(), |l| format!(", level {}", level_name(l)));
+            let level = level.map_or(String::new(), |l| format!(", level {}", l.as_str()));
             said.push(format!(
                 "{} ({}){level}",
                 words::count(usize::try_from(*count).unwrap_or(usize::MAX), "record"),
@@ -214,7 +214,7 @@ fn log_line(line: &LogLine) -> String {
         (unit, None) => format!("{unit}: "),
         (unit, Some(pid)) => format!("{unit}[{pid}]: "),
     };
-    let level = line.level.map_or(String::new(), |l| format!("{} ", level_name(l)));
+    let level = line.level.map_or(String::new(), |l| format!("{} ", l.as_str()));
     let mut text = line.text.lines();
     let mut shown = escape::cut(text.next().unwrap_or(""), EXCERPT_WIDTH);
     for more in text.by_ref().take(3) {
@@ -225,20 +225,6 @@ fn log_line(line: &LogLine) -> String {
         shown += &format!("\n    … {rest} more lines of this record …");
     }
     format!("{} {level}{who}{shown}", line.at.time_of_day())
-}
-
-fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Trace => "trace",
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Notice => "notice",
-        Level::Warning => "warning",
-        Level::Error => "error",
-        Level::Critical => "critical",
-        Level::Alert => "alert",
-        Level::Emergency => "emergency",
-    }
 }
 
 /// What the target answered: everything that is linked to, then others up to a limit.
