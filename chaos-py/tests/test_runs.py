@@ -174,6 +174,8 @@ def test_an_unknown_target_or_scenario(tmp_path: Path, recorded: Path) -> None:
         ch.run(ch.Replay(tmp_path), progress=False)
     with pytest.raises(ch.UnreachableError, match="127.0.0.1:1"):
         ch.run(ch.Ssh("nobody@127.0.0.1:1", password="secret"), progress=False)
+    with pytest.raises(ch.NotFoundError, match="no such file"):
+        ch.run("incidents/inc-20261124-999", progress=False)
     with pytest.raises(TypeError):
         ch.run(None, progress=False)  # type: ignore[arg-type]
     assert "secret" not in repr(ch.Ssh("nobody@127.0.0.1:1", password="secret"))

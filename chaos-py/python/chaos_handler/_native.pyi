@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "ColumnIterator", "Context", "Followed", "Host", "Incident", "LogStream", "MetricSeries", "Miner", "Observation", "Run", "Setup", "Target", "TransportRequest", "assess", "chart", "evaluate", "log_stream", "markdown_to_html", "metric_series", "metric_series_packed", "open_incident", "scenarios", "stop_all"]
+__all__ = ["Column", "ColumnIterator", "Context", "Followed", "Host", "Incident", "LogStream", "MetricSeries", "Miner", "Observation", "Run", "Setup", "Target", "TransportRequest", "assess", "chart", "check_sink", "check_transport", "evaluate", "log_stream", "markdown_to_html", "metric_series", "metric_series_packed", "open_incident", "scenarios", "stop_all"]
 
 @final
 class Column:
@@ -259,7 +259,7 @@ class Run:
 @final
 class Setup:
     """
-    Everything that a run needs.
+    Everything that a run needs; taken when it starts.
     """
     def __new__(cls, /, target: Target) -> Setup: ...
     def agent(self, /, role: str, name: str, call: Any) -> None:
@@ -367,6 +367,16 @@ def assess(script: str) -> Any:
 def chart(series: MetricSeries, observed: tuple[SupportsIndex, SupportsIndex] | None = None, baseline: tuple[SupportsIndex, SupportsIndex] | None = None) -> str:
     """
     A series as an SVG document; spans in milliseconds since the epoch.
+    """
+
+def check_sink(call: Any) -> None:
+    """
+    Runs the behaviours of a sink on this one; raises with those that do not hold.
+    """
+
+def check_transport(target: Target) -> None:
+    """
+    Runs the behaviours of a transport on what this target is; raises with those that do not hold.
     """
 
 def evaluate(dirs: SupportsGetItem[int, str | PathLike[str]], catalogues: SupportsGetItem[int, str | PathLike[str]]) -> Any:

@@ -161,13 +161,13 @@ class Run:
 class Pipeline:
     """One incident, set up and not yet started. It starts once.
 
-    `target`: a `Target`, `"local"`, an SSH destination, or the directory of a recorded incident. `incidents`: where
-    artifacts go, a directory or an `ArtifactSink`; without one they are kept in memory. `baseline_s` and `observe_s`:
-    how long the target is watched as it usually is, and while something may be wrong; before an incident that is there
-    already, nothing is as usual: 0, which is the default without a scenario. `log_files` and `metrics_endpoint` (port and
-    path on the target's loopback): what to read beyond what is found. `rehearse`: whether plans are tried out in a sandbox
-    on the target. `plugins`: WebAssembly components or directories of them, with what the file `plugin_grants` grants
-    them. `catalogues`: fault catalogues beside the built-in one. `builtin`: whether the built-in agents take part.
+    `target`: a `Target`, `"local"`, a path to log and metric files or to a recorded incident, or an SSH destination.
+    `incidents`: where artifacts go, a directory or an `ArtifactSink`; without one they are kept in memory. `baseline_s` and
+    `observe_s`: how long the target is watched as it usually is, and while something may be wrong; before an incident that
+    is there already, nothing is as usual: 0, which is the default without a scenario. `log_files` and `metrics_endpoint`
+    (port and path on the target's loopback): what to read beyond what is found. `rehearse`: whether plans are tried out in
+    a sandbox on the target. `plugins`: WebAssembly components or directories of them, with what the file `plugin_grants`
+    grants them. `catalogues`: fault catalogues beside the built-in one. `builtin`: whether the built-in agents take part.
     """
 
     def __init__(
@@ -267,7 +267,7 @@ class Pipeline:
             with display(progress, run.id) as show:
                 _follow(run, show, until)
             return run.wait()
-        except (KeyboardInterrupt, DeadlineError):
+        except BaseException:
             run.stop()
             # A second Ctrl-C leaves the revert to the target's own.
             run.wait()

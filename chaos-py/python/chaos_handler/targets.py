@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Union
 
 from . import _native
+from .errors import NotFoundError
 from .model import End, Failure
 
 __all__ = ["Files", "Local", "Replay", "Ssh", "Target", "Transport", "TransportRequest"]
@@ -184,16 +185,18 @@ def _blocking(output: AsyncIterator[Any]) -> Iterator[Any]:
 
 
 def _of(target: Target | Path) -> Target:
-    """What may be given for a target: one, `local`, an SSH destination; a directory that is a recorded incident."""
+    """What may be given for a target: one, `local`, a path to files or to a recorded incident, an SSH destination."""
     if isinstance(target, Target):
         return target
-    if isinstance(target, os.PathLike):
-        path = os.fspath(target)
-        return Replay(path) if os.path.isdir(os.path.join(path, "recording")) else Files(path)
-    if isinstance(target, str):
-        if target == "local":
-            return Local()
-        if os.path.isdir(os.path.join(target, "recording")):
-            return Replay(target)
-        return Ssh(target)
-    raise TypeError(f"not a target: {target!r}")
+    if not isinstance(target, (str, os.PathLike)):
+        raise TypeError(f"not a target: {target!r}")
+    name = os.fspath(target)
+    if name == "local":
+        return Local()
+    if os.path.isdir(os.path.join(name, "recording")):
+        return Replay(name)
+    if os.path.exists(name) or isinstance(target, os.PathLike):
+        return Files(name)
+    if "/" in name and not name.startswith("ssh://"):
+        raise NotFoundError(f"no such file or directory, and no SSH destination (user@host or ssh://user@host:port): {name}")
+    return Ssh(name)
