@@ -21,6 +21,10 @@ use tokio::{sync::mpsc, task::spawn_blocking, time::Instant};
 
 use crate::{convert, errors::caught};
 
+/// How long a stopped command has to give what it printed before.
+const GRACE: Duration = Duration::from_secs(2);
+/// How many bytes of that are kept.
+const AFTER_STOP: usize = 1 << 20;
 /// How many pieces may wait between the thread that reads and the stream.
 const WAITING: usize = 4;
 
@@ -133,10 +137,7 @@ impl Transport for Stamped {
         let pieces =
             opened.await.unwrap_or_else(|e| Err(Error::new(ErrorKind::Internal, "the transport broke").because(e)))?;
         let (tx, rx) = mpsc::channel(WAITING);
-        spawn_blocking({
-            let stopped = stopped.clone();
-            move || read(&pieces, &tx, &stopped)
-        });
+        spawn_blocking(move || read(&pieces, &tx));
         let (writer, reply) = Reply::pair(request.max_bytes);
         let until = Instant::now().checked_add(request.within);
         tokio::spawn(pass_on(rx, writer, self.clock.clone(), until, stopped));
@@ -145,10 +146,10 @@ impl Transport for Stamped {
 }
 
 /// Takes pieces from Python until there are none, or nobody wants them.
-fn read(pieces: &Py<PyAny>, tx: &mpsc::Sender<Piece>, stopped: &AtomicBool) {
+fn read(pieces: &Py<PyAny>, tx: &mpsc::Sender<Piece>) {
     loop {
         let piece = Python::try_attach(|py| next(pieces.bind(py))).unwrap_or_else(|| Piece::End(End::Failed(ended())));
-        let last = matches!(piece, Piece::End(_)) || stopped.load(Ordering::Acquire);
+        let last = matches!(piece, Piece::End(_));
         if tx.blocking_send(piece).is_err() || last {
             break;
         }
@@ -197,22 +198,36 @@ async fn pass_on(
         }
     };
     tokio::pin!(late);
+    let mut stopping = None;
+    let mut late_bytes = 0;
     let end = loop {
         let piece = tokio::select! {
             biased;
-            () = writer.stopped() => break End::Stopped,
-            () = &mut late => {
+            () = writer.stopped(), if stopping.is_none() => {
+                stopped.store(true, Ordering::Release);
+                stopping = Some(Instant::now() + GRACE);
+                continue;
+            }
+            () = &mut late, if stopping.is_none() => {
                 break End::Failed(Error::new(ErrorKind::Deadline, "the command took longer than it was given"));
+            }
+            () = tokio::time::sleep_until(stopping.unwrap_or_else(Instant::now)), if stopping.is_some() => {
+                break End::Stopped;
             }
             piece = async { writer.room().await; pieces.recv().await } => piece,
         };
         match piece {
             Some(Piece::Output(stream, bytes)) => {
+                late_bytes += if stopping.is_some() { bytes.len() } else { 0 };
+                if late_bytes > AFTER_STOP {
+                    break End::Stopped;
+                }
                 let chunk = Chunk { at: clock.now(), stream, bytes };
                 if let Err(e) = writer.push(chunk) {
                     break if e.kind() == ErrorKind::Stopped { End::Stopped } else { End::Failed(e) };
                 }
             }
+            Some(Piece::End(_)) | None if stopping.is_some() => break End::Stopped,
             Some(Piece::End(end)) => break end,
             None => break End::Failed(Error::new(ErrorKind::Internal, "the transport's thread was lost")),
         }

@@ -209,15 +209,18 @@ class Shell(ch.Transport):
             threads.append(threading.Thread(target=read, args=(name, stream), daemon=True))
         for thread in threads:
             thread.start()
-        streams, quiet = 2, 0
+        streams, quiet, until = 2, 0, 0.0
         try:
             # What a command left behind may hold its output open for ever.
             while streams and quiet < 10:
+                if request.stopped and not until:
+                    os.killpg(process.pid, signal.SIGTERM)
+                    until = time.monotonic() + 1.5
+                if until and time.monotonic() > until:
+                    return -signal.SIGKILL
                 try:
                     piece = pieces.get(timeout=0.05)
                 except queue.Empty:
-                    if request.stopped:
-                        return -9
                     quiet += process.poll() is not None
                     continue
                 if piece is None:
@@ -290,9 +293,10 @@ class Shelf(ch.ArtifactSink):
     def append_event(self, incident: str, event: ch.TraceEvent) -> None:
         if incident not in self.kept:
             raise ch.NotFoundError(incident)
-        self.events.append(event)
-        trace = json.loads(self.kept[incident]["trace.json"])
-        self.kept[incident]["trace.json"] = json.dumps([*trace, event.to_dict()]).encode()
+        with self.lock:
+            self.events.append(event)
+            trace = json.loads(self.kept[incident]["trace.json"])
+            self.kept[incident]["trace.json"] = json.dumps([*trace, event.to_dict()]).encode()
 
     def write(self, incident: str, name: str, data: bytes) -> None:
         if self.full:
@@ -317,7 +321,7 @@ class Shelf(ch.ArtifactSink):
         return sorted(self.of(incident))
 
     def incidents(self) -> list[str]:
-        return sorted(self.kept)
+        return sorted(self.kept, key=lambda incident: (incident[:12], len(incident), incident))
 
 
 def test_a_sink(recorded: Path) -> None:
