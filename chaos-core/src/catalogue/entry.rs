@@ -350,7 +350,7 @@ pub enum Pick {
     Largest,
     /// The one that was `modified` last, in seconds since the epoch.
     Latest,
-    /// The processes (`pid`) of the `command` that occurs on most lines.
+    /// The processes (`pid`) of the `command` that occurs on most lines, or that has `read` and `written` most.
     Most,
 }
 

@@ -147,8 +147,14 @@ fn first(found: Vec<BTreeMap<String, String>>) -> Option<BTreeMap<String, String
     Some(first)
 }
 
-/// How many lines each process is on, and the first of them.
-type Group = BTreeMap<u32, (usize, BTreeMap<String, String>)>;
+/// How many lines each process is on, or what they weigh, and the first of them.
+type Group = BTreeMap<u32, (u64, BTreeMap<String, String>)>;
+
+/// What a line counts for: one, or what its process has `read` and `written`.
+fn weight(line: &BTreeMap<String, String>) -> u64 {
+    let told: Vec<u64> = ["read", "written"].iter().filter_map(|key| line.get(*key)?.parse().ok()).collect();
+    if told.is_empty() { 1 } else { told.into_iter().fold(0, u64::saturating_add) }
+}
 
 /// The processes of the command that is on most lines; first the one that is on most of these, among equals the one
 /// with the lowest id.
@@ -157,10 +163,12 @@ fn most(found: Vec<BTreeMap<String, String>>, what: Option<&str>) -> Option<BTre
     for line in found {
         if let Some(pid) = line.get("pid").and_then(|p| p.parse().ok()) {
             let command = line.get("command").cloned().unwrap_or_else(|| format!("pid {pid}"));
-            by_command.entry(command).or_default().entry(pid).or_insert((0, line)).0 += 1;
+            let weighs = weight(&line);
+            let known = by_command.entry(command).or_default().entry(pid).or_insert((0, line));
+            known.0 = known.0.saturating_add(weighs);
         }
     }
-    let lines = |group: &Group| group.values().map(|(n, _)| n).sum::<usize>();
+    let lines = |group: &Group| group.values().fold(0, |sum: u64, (n, _)| sum.saturating_add(*n));
     // Among equals the first by name: the last maximum of the reverse.
     let (_, group) = by_command.into_iter().rev().max_by_key(|(_, group)| lines(group))?;
     let counted = lines(&group);

@@ -31,7 +31,9 @@ place=/run/chaos-rehearsal.$$
 mark=/run/chaos-rehearsal-overlay
 groups=
 tidy() {
+  status=$?
   trap - EXIT
+  trap '' TERM HUP INT PIPE
   for group in $groups; do
     [ ! -e "$group/cgroup.kill" ] || echo 1 >"$group/cgroup.kill"
     for try in 1 2 3 4 5 6 7 8 9 10; do
@@ -45,11 +47,11 @@ tidy() {
   # The last one to leave unloads it; each takes its own place away before it looks.
   if [ -d "$mark" ]; then
     for other in /run/chaos-rehearsal.*; do
-      [ ! -d "$other" ] || [ ! -d "/proc/${other##*.}" ] || exit
+      [ ! -d "$other" ] || [ ! -d "/proc/${other##*.}" ] || exit "$status"
     done
     modprobe -r overlay 2>/dev/null && rmdir "$mark" 2>/dev/null
   fi
-  exit
+  exit "$status"
 }
 trap tidy EXIT
 trap 'exit 143' TERM HUP INT PIPE
@@ -83,12 +85,15 @@ fi
 grep -qw overlay /proc/filesystems || mkdir "$mark" 2>/dev/null
 mkdir "$place" || unable 'nothing can be written to /run on the target'
 
+# Behind our back, for a shell that waits for what it runs in front hears no signal: who ends us gives us two seconds to
+# tidy up, and what is inside is in a process group of its own.
 # shellcheck disable=SC2016 # for the shell inside
 timeout -s KILL "$seconds" sh -c '
   for group in $1; do echo $$ >"$group/cgroup.procs" || exit 98; done
   shift
   exec unshare -m --propagation private sh -c "$@"' sh \
-  "$groups" "$build" sh "$place" "$kib" "$steps" "$enter" "$changes" "$shim" </dev/null 2>/dev/null
+  "$groups" "$build" sh "$place" "$kib" "$steps" "$enter" "$changes" "$shim" </dev/null 2>/dev/null &
+wait "$!"
 status=$?
 for group in $groups; do
   for said in memory.events:oom_kill:memory pids.events:max:processes; do

@@ -2,7 +2,7 @@
 
 use crate::{
     catalogue::NOTABLE,
-    model::{Body, Change, Compared, Finding, Incident, LogPattern, Observation, Series, Signal, Timestamp},
+    model::{Basis, Body, Change, Compared, Finding, Id, Incident, LogPattern, Observation, Series, Signal, Timestamp},
 };
 
 /// How much of the way back to its usual value a metric has to have come, and how much rarer a record to have become.
@@ -21,6 +21,11 @@ const DEMAND: [&str; 6] = [
     "system.process.created",
 ];
 
+/// Metrics of what stays where it has come to until somebody takes it away.
+const STOCKS: [&str; 2] = ["system.filesystem.utilization", "system.filesystem.inodes.utilization"];
+/// Below this such a share is no trouble by itself.
+const ROOM: f64 = 0.85;
+
 /// What is still abnormal. What tells how much is asked counts only where nothing else can be compared.
 pub fn still_odd(compared: &[Compared]) -> impl Iterator<Item = &Compared> {
     let only_demand = compared.iter().all(|c| c.demand);
@@ -31,11 +36,12 @@ pub fn still_odd(compared: &[Compared]) -> impl Iterator<Item = &Compared> {
 /// unless that is what is good: a process that is gone, records that stopped.
 #[must_use]
 pub fn compare(incident: &Incident, later: &Observation, since: Timestamp) -> Vec<Compared> {
-    let mut findings: Vec<&Finding> = incident.findings.iter().map(|(_, f)| f).filter(|f| f.score >= NOTABLE).collect();
-    findings.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut findings: Vec<(Id<Finding>, &Finding)> =
+        incident.findings.iter().filter(|(_, f)| f.score >= NOTABLE).collect();
+    findings.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score));
     let mut compared: Vec<Compared> = Vec::new();
-    for finding in findings {
-        if let Some(one) = one(incident, finding, later, since)
+    for (id, finding) in findings {
+        if let Some(one) = one(incident, (id, finding), later, since)
             && !compared.iter().any(|known| known.what == one.what)
         {
             compared.push(one);
@@ -47,7 +53,19 @@ pub fn compare(incident: &Incident, later: &Observation, since: Timestamp) -> Ve
     compared
 }
 
-fn one(incident: &Incident, finding: &Finding, later: &Observation, since: Timestamp) -> Option<Compared> {
+/// Whether what was named as the cause rests on this finding.
+fn is_of_the_cause(incident: &Incident, id: Id<Finding>) -> bool {
+    let Some(diagnosis) = &incident.diagnosis else { return false };
+    let named = diagnosis.hypotheses.iter().filter(|(_, h)| h.verdict == diagnosis.verdict);
+    named.flat_map(|(_, h)| &h.basis).any(|b| matches!(b, Basis::Finding(of) if *of == id))
+}
+
+fn one(
+    incident: &Incident,
+    (id, finding): (Id<Finding>, &Finding),
+    later: &Observation,
+    since: Timestamp,
+) -> Option<Compared> {
     match &finding.signal {
         Signal::Metric { name, change, before, after, .. } => {
             let cited = finding.cites.iter().find_map(|c| {
@@ -66,7 +84,11 @@ fn one(incident: &Incident, finding: &Finding, later: &Observation, since: Times
             }
             let mut back = now.is_none_or(|now| is_back(*change, *before, *after, now));
             // What grew and does not any more is over, though what it grew to may stay: a disk is not emptied by that.
-            if matches!(change, Change::TrendUp | Change::TrendDown) {
+            let has_room = *change == Change::LevelUp
+                && STOCKS.contains(&name.as_str())
+                && now.is_some_and(|now| now < ROOM)
+                && !is_of_the_cause(incident, id);
+            if has_room || matches!(change, Change::TrendUp | Change::TrendDown) {
                 let window = incident.observation.as_ref()?.observed.start;
                 back |= same.is_some_and(|same| has_stopped(pace(cited, window), pace(same, since)));
             }
@@ -169,6 +191,10 @@ fn without_value(summary: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{
+        Citation, Confidence, Diagnosis, Evidence, Facts, Hypothesis, IncidentId, RunOptions, Status, TargetInfo,
+        Verdict,
+    };
 
     #[test]
     fn a_metric_is_back_when_it_has_come_most_of_its_way() {
@@ -201,6 +227,80 @@ mod tests {
         assert!(!has_stopped(of(0.01), of(0.01)) && !has_stopped(of(0.01), of(0.005)));
         // What can't be told is not over.
         assert!(!has_stopped(None, of(0.0)) && !has_stopped(of(0.01), pace(&series(0.0), Timestamp(8000))));
+    }
+
+    /// What is seen of a file system's share in use, a sample a second.
+    fn seen(values: impl Fn(u32) -> f64) -> Observation {
+        let series = Series {
+            name: "system.filesystem.utilization".into(),
+            unit: "1".into(),
+            at: (0..20).map(|n| n * 1000).collect(),
+            values: (0..20).map(|n| values(u32::try_from(n).unwrap())).collect(),
+            ..Series::default()
+        };
+        let evidence = Evidence { source: "/proc".into(), body: Body::Metric(series), gaps: Vec::new() };
+        Observation {
+            facts: Facts::default(),
+            baseline: None,
+            observed: Timestamp(0)..Timestamp(20_000),
+            evidence: [evidence].into_iter().collect(),
+        }
+    }
+
+    /// An incident in which a file system filled a little, with this basis of what was named as the cause.
+    fn filled(basis: Vec<Basis>) -> Incident {
+        let observation = seen(|n| f64::from(n) * 0.03);
+        let cites = Citation { evidence: observation.evidence.iter().next().unwrap().0, rows: 0..1 };
+        let signal = Signal::Metric {
+            name: "system.filesystem.utilization".into(),
+            attributes: Default::default(),
+            change: Change::LevelUp,
+            before: Some(0.0),
+            after: 0.6,
+        };
+        let finding = Finding { score: 0.9, ..Finding::new(signal, "/srv 60 %", [cites]) };
+        let (verdict, posterior) = (Verdict::Unknown, Confidence::new(0.9));
+        let title = String::from("x");
+        let hypothesis =
+            Hypothesis { verdict: verdict.clone(), title: title.clone(), posterior, basis, against: Vec::new() };
+        Incident {
+            schema_version: 1,
+            id: IncidentId::parse("inc-20261124-001").unwrap(),
+            status: Status::Completed,
+            reason: None,
+            target: TargetInfo::default(),
+            options: RunOptions::default(),
+            span: Timestamp(0)..Timestamp(20_000),
+            observation: Some(observation),
+            findings: [finding].into_iter().collect(),
+            answers: Default::default(),
+            diagnosis: Some(Diagnosis {
+                verdict,
+                title,
+                confidence: posterior,
+                culprit: None,
+                hypotheses: [hypothesis].into_iter().collect(),
+                steps: Vec::new(),
+                changes: Vec::new(),
+                history: None,
+                limits: Vec::new(),
+            }),
+            plans: Vec::new(),
+            risks: Vec::new(),
+            injection: None,
+            errors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_written_to_a_disk_may_stay_where_that_is_not_the_trouble() {
+        let back = |incident: &Incident, later: &Observation| compare(incident, later, Timestamp(0))[0].back;
+        let beside = filled(Vec::new());
+        assert!(back(&beside, &seen(|_| 0.6)));
+        assert!(!back(&beside, &seen(|n| 0.2 + f64::from(n) * 0.03)), "it goes on");
+        assert!(!back(&beside, &seen(|_| 0.9)), "there is next to no room");
+        let id = beside.findings.iter().next().unwrap().0;
+        assert!(!back(&filled(vec![Basis::Finding(id)]), &seen(|_| 0.6)), "it is what is wrong");
     }
 
     #[test]

@@ -258,6 +258,7 @@ fn summary(entity: &Entity, measured: Option<&str>) -> String {
             what.extend(size.map(human_bytes));
         }
         EntityKind::Unit => about.extend(get("state")),
+        EntityKind::Port => about.extend(get("peer").map(|p| format!("at {p}"))),
         EntityKind::Interface => about.extend(get("qdisc").map(|q| format!("queueing discipline {q}"))),
         _ => {}
     }

@@ -499,6 +499,7 @@ mtu_mismatch_inject() {
 
 mtu_mismatch_revert() {
   _remove photo-sync archive
+  sysctl -q -w net.ipv4.tcp_mtu_probing=0
   ip netns del vault 2>/dev/null
   _unlink store eth1
 }

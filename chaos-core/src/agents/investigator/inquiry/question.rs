@@ -29,7 +29,7 @@ const STRONG: f64 = 0.8;
 const MAX_PROBES: usize = 12;
 const MAX_COST_S: f64 = 60.0;
 /// Probes that only name the culprit, once the fault is clear.
-const MAX_NAMING: usize = 3;
+const MAX_NAMING: usize = 4;
 /// How long the question for what was changed may take.
 const CHANGES_WITHIN: Duration = Duration::from_secs(20);
 
