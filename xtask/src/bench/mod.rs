@@ -3,12 +3,13 @@
 
 mod engine;
 mod logs;
+mod plugins;
 mod server;
 mod ssh;
 
 use std::fs;
 
-use crate::run::{Done, command, run};
+use crate::run::Done;
 
 /// Measures the engine, or what is named.
 pub(crate) fn bench(what: &[String]) -> Done {
@@ -17,10 +18,7 @@ pub(crate) fn bench(what: &[String]) -> Done {
         ["logs"] => logs::all(),
         ["server"] => server::all(),
         ["ssh"] => ssh::all(),
-        ["plugins"] => {
-            println!("{}", machine());
-            run(command("cargo").args(["bench", "--locked", "-p", "chaos-plugins", "--bench", "plugins"]))
-        }
+        ["plugins"] => plugins::all(),
         _ => {
             Err("what is measured: `bench` (the engine), `bench logs`, `bench plugins`, `bench server`, `bench ssh`"
                 .into())
