@@ -7,6 +7,9 @@
 #[path = "../../examples/plugins/jvm-gc/src/lib.rs"]
 mod jvm_gc;
 
+#[path = "shared/events.rs"]
+mod events;
+
 use std::{
     fmt::Write as _,
     path::Path,
@@ -39,30 +42,16 @@ fn median(mut took: Vec<Duration>) -> f64 {
     took[took.len() / 2].as_secs_f64() * 1e6
 }
 
-fn observation(events: usize) -> Observation {
-    let text = |n: usize| match n % 50 {
-        7 => format!(
-            "GC({n}) Pause Young (Normal) (G1 Evacuation Pause) {}M->204M(1024M) {}.345ms",
-            300 + n % 90,
-            n % 40
-        ),
-        _ => format!(
-            "order {n} of customer {} stored in shard {} after {} attempts, {} ms",
-            n * 7919,
-            n % 16,
-            n % 3,
-            n % 97
-        ),
+fn observation(count: usize) -> Observation {
+    let line = |n| LogLine {
+        at: Timestamp(events::at(n)),
+        level: None,
+        unit: Some("app.service".into()),
+        pid: Some(7),
+        text: events::text(n),
+        pattern: 0,
     };
-    let mut lines: Vec<LogLine> = Vec::new();
-    for n in 0..events {
-        let mut text = text(n);
-        while text.len() < 120 {
-            text.push_str(" and so on");
-        }
-        let at = Timestamp(1_795_000_000_000 + n as i64 * 10);
-        lines.push(LogLine { at, level: None, unit: Some("app.service".into()), pid: Some(7), text, pattern: 0 });
-    }
+    let lines: Vec<LogLine> = (0..count).map(line).collect();
     let total_lines = lines.len() as u64;
     let body = Body::Logs(Logs { lines, patterns: vec![], total_lines, total_bytes: 0 });
     let evidence = Evidence { source: "journald".into(), body, gaps: vec![] };
@@ -70,7 +59,7 @@ fn observation(events: usize) -> Observation {
         facts: Facts::default(),
         baseline: None,
         observed: Timestamp(1_795_000_000_000)..Timestamp(1_795_000_600_000),
-        evidence: (if events == 0 { vec![] } else { vec![evidence] }).into_iter().collect(),
+        evidence: (if count == 0 { vec![] } else { vec![evidence] }).into_iter().collect(),
     }
 }
 

@@ -122,3 +122,48 @@ fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes)
         .map_err(|e| Error::new(ErrorKind::Storage, "the incident can't be understood").because(e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chaos_core::{
+        clock::{Clock as _, SystemClock},
+        model::Status,
+    };
+
+    #[test]
+    fn a_report_that_was_there_is_kept_and_told_of_the_interruption_once() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = Dir::open(place.path()).unwrap();
+        let id = IncidentId::parse("inc-20260101-001").unwrap();
+        let recorded = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/incidents/disk_fill");
+        let bytes = fs::read(recorded.join("incident.json")).unwrap();
+        let mut incident: Incident = serde_json::from_slice(&bytes).unwrap();
+        (incident.id, incident.status, incident.diagnosis, incident.observation) =
+            (id.clone(), Status::Running, None, None);
+        let injection = incident.injection.as_mut().expect("it was injected");
+        (injection.reverted, injection.recovery) = (None, Recovery::Unknown("it was never reverted".into()));
+        let there = dir.path(&id);
+        fs::create_dir(&there).unwrap();
+        fs::write(there.join("incident.json"), serde_json::to_vec(&incident).unwrap()).unwrap();
+        fs::write(there.join("trace.json"), "[\n]\n").unwrap();
+        fs::write(there.join("report.md"), "# What was found\n\nMuch.\n").unwrap();
+        fs::write(there.join(".running"), "").unwrap();
+
+        let now = SystemClock::default().now();
+        assert_eq!(mark(&dir, now).unwrap(), std::slice::from_ref(&id));
+        let report = fs::read_to_string(there.join("report.md")).unwrap();
+        assert!(report.starts_with("# What was found\n\nMuch.\n\n## Interrupted\n"), "{report}");
+        assert!(report.contains("Whether the fault disk_fill is gone is **not known**"), "{report}");
+        let found = Found { recovery: Recovery::Proven, at: now, said: "it is gone".into() };
+        tell(&dir, &id, Some(&found)).unwrap();
+        let report = fs::read_to_string(there.join("report.md")).unwrap();
+        assert_eq!((report.matches(HEADING).count(), report.contains("proven to be gone")), (1, true), "{report}");
+        // What is proven stays so when nobody can be asked later.
+        let lost = Found { recovery: Recovery::Unknown("gone".into()), at: now, said: "not known".into() };
+        tell(&dir, &id, Some(&lost)).unwrap();
+        let told: Incident = serde_json::from_slice(&fs::read(there.join("incident.json")).unwrap()).unwrap();
+        assert_eq!(told.injection.map(|i| i.recovery), Some(Recovery::Proven));
+        assert!(mark(&dir, now).unwrap().is_empty());
+    }
+}

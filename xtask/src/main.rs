@@ -8,6 +8,7 @@ mod e2e;
 mod eval;
 mod examples;
 mod fuzz;
+mod guests;
 mod python;
 mod run;
 
@@ -21,6 +22,7 @@ const HELP: &str = "cargo xtask <command>
   api        the served API against its OpenAPI document, by schemathesis
   browser    those of the dashboard, in a real browser: all, or those whose names contain the words given
   python     those of the Python package, in an environment of its own: all, or as pytest's arguments say
+  guests     the example plugins in Python and JavaScript, by tools from PyPI and npm
   fuzz       what reads bytes of a host or of a file, under libFuzzer: `fuzz [SECONDS of each] [TARGET…]`
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core, the dashboard's build
   dashboard  builds the dashboard anew, and fails when what is committed was another
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         "browser" => dashboard::browser(&std::env::args().skip(2).collect::<Vec<_>>()),
         "python" => python::test(&std::env::args().skip(2).collect::<Vec<_>>()),
         "dashboard" => dashboard::check(),
+        "guests" => guests::test(),
         "fuzz" => fuzz::fuzz(&std::env::args().skip(2).collect::<Vec<_>>()),
         "lint" => run::lint(),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),

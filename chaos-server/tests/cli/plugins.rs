@@ -116,6 +116,40 @@ fn a_detector_finds_in_a_run_what_it_should_and_again_in_its_replay() {
     assert!(ran.code == 0 && ran.err.contains("which is here with another content"), "{ran:?}");
 }
 
+/// Builds the examples with the tools of their languages, which `cargo xtask guests` names, and runs what comes out on a
+/// recorded incident. Elsewhere it is skipped: to compile CPython takes a build that is not optimised minutes.
+#[test]
+fn examples_in_other_languages_find_the_same_in_a_recorded_incident() {
+    let place = Place::new();
+    let sample = examples().join("plugins/jvm-gc/sample").to_str().unwrap().to_owned();
+    assert_eq!(place.run(&["run", "--offline", &sample]).code, 0);
+    let id = place.incident_ids().pop().unwrap();
+    for (language, variable) in [("js", "COMPONENTIZE_QJS"), ("python", "COMPONENTIZE_PY")] {
+        if std::env::var_os(variable).is_none() {
+            eprintln!("skipped, also in CI: {variable} names no tool; `cargo xtask guests` does");
+            continue;
+        }
+        let name = format!("jvm-gc-{language}");
+        fs::create_dir_all(place.path(&name).join("wit")).unwrap();
+        for file in
+            fs::read_dir(examples().join("plugins").join(&name)).unwrap().flatten().filter(|f| f.path().is_file())
+        {
+            fs::copy(file.path(), place.path(&name).join(file.file_name())).unwrap();
+        }
+        fs::write(place.path(&name).join("wit/plugin.wit"), chaos_plugins::WIT).unwrap();
+        let ran = place.run(&["plugins", "build", &name]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let component = format!("{name}/{name}.wasm");
+        let ran = place.run(&["plugins", "test", &component, &id]);
+        let said = "79 garbage collections of 500 ms or longer (79 full)";
+        assert!(ran.code == 0 && ran.out.contains(said), "{ran:?}");
+        assert_eq!(place.run(&["replay", &id, "--plugin", &component]).code, 0);
+        let [finding] = &found(&place, &format!("replay/{id}"), &name)[..] else { panic!("one finding of {name}") };
+        assert_eq!(finding["signal"]["name"], "jvm.gc.pause", "{finding}");
+        assert_eq!(finding["cites"].as_array().map(Vec::len), Some(20), "{finding}");
+    }
+}
+
 #[test]
 fn plugins_of_the_configuration_are_in_every_run_and_a_broken_one_stops_none() {
     let place = Place::new();

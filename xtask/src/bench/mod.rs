@@ -3,13 +3,14 @@
 
 mod engine;
 mod logs;
+mod plugins;
 mod python;
 mod server;
 mod ssh;
 
 use std::fs;
 
-use crate::run::{Done, command, run};
+use crate::run::Done;
 
 /// Measures the engine, or what is named.
 pub(crate) fn bench(what: &[String]) -> Done {
@@ -19,13 +20,10 @@ pub(crate) fn bench(what: &[String]) -> Done {
         ["python"] => python::all(),
         ["server"] => server::all(),
         ["ssh"] => ssh::all(),
-        ["plugins"] => {
-            println!("{}", machine());
-            run(command("cargo").args(["bench", "--locked", "-p", "chaos-plugins", "--bench", "plugins"]))
-        }
+        ["plugins"] => plugins::all(),
         _ => Err(
             "what is measured: `bench` (the engine), `bench logs`, `bench plugins`, `bench python`, `bench server`, \
-                 `bench ssh`"
+             `bench ssh`"
                 .into(),
         ),
     }

@@ -33,7 +33,8 @@ pub(super) fn all() -> Done {
     there(&dir)?;
     beside(&dir)?;
     many(&dir)?;
-    streams(&dir)
+    streams(&dir)?;
+    pdf(&dir)
 }
 
 /// A server, ours or a peer, that ends with its value.
@@ -254,6 +255,35 @@ fn many(dir: &Path) -> Done {
         "{AT_ONCE} replays at once in {:.1} s: {whole} with every event, at most {peak} MB resident, /status p99 {:.1} ms of {}",
         all.as_secs_f64(),
         p99.as_secs_f64() * 1000.0,
+        took.len()
+    );
+    Ok(())
+}
+
+/// A report as PDF: the first, for which fonts are read, and those after it.
+fn pdf(dir: &Path) -> Done {
+    let server = ours(dir, "")?;
+    let mut client = Client::new(&server.address)?;
+    let (_, answer) = client.ask(&post("/start_incident", "{\"target\":\"demo\"}"))?;
+    let id = started(&answer)?;
+    while client.ask(&get(&format!("/status/{id}")))?.1.contains("\"status\":\"running\"") {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let mut took = Vec::new();
+    for _ in 0..12 {
+        let since = Instant::now();
+        let (status, body) = client.ask(&get(&format!("/report/{id}?format=pdf")))?;
+        took.push(since.elapsed());
+        if status != 200 || !body.starts_with("%PDF") {
+            return Err(format!("no PDF: {status}"));
+        }
+    }
+    let first = took.remove(0);
+    took.sort();
+    println!(
+        "a report as PDF: {} ms the first time, then {} ms (median of {})",
+        first.as_millis(),
+        took[took.len() / 2].as_millis(),
         took.len()
     );
     Ok(())
