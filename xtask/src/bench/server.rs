@@ -15,7 +15,7 @@ use super::{machine, status_kb};
 use crate::run::{Done, command, root, run};
 
 const GETS: usize = 4000;
-const POSTS: usize = 400;
+const POSTS: usize = 4000;
 const AT_ONCE: usize = 200;
 const STREAMS: usize = 1000;
 const PEERS: [&str; 2] = ["fastapi==0.165.0", "uvicorn==0.54.0"];
