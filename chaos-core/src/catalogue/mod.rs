@@ -112,6 +112,7 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
     ("db_waits", include_str!("../../catalogue/db_waits.sh")),
     ("hosts_named", include_str!("../../catalogue/hosts_named.sh")),
     ("io_top", include_str!("../../catalogue/io_top.sh")),
+    ("neighbours", include_str!("../../catalogue/neighbours.sh")),
     ("nft_blocks", include_str!("../../catalogue/nft_blocks.sh")),
     ("port_rivals", include_str!("../../catalogue/port_rivals.sh")),
 ];

@@ -104,3 +104,26 @@ fn rules_that_block_a_port_are_told_with_what_puts_them_back() {
     ];
     assert_eq!(ran("nft_blocks", &[("nft", listed)]).lines().collect::<Vec<_>>(), want);
 }
+
+#[test]
+fn neighbours_that_do_not_answer_are_told_gateways_first_with_where_they_lead_to() {
+    let listed = concat!(
+        "default via 10.0.2.2 dev ens4 proto dhcp src 10.0.2.15 metric 1024 \n",
+        "10.77.0.0/24 via 10.99.0.254 dev eth1 \n",
+        "10.78.0.0/24 via 10.99.0.254 dev eth1 \n",
+        "10.5.0.0/16 proto static \n",
+        "\tnexthop via 10.99.0.9 dev eth1 weight 1 \n",
+        "\tnexthop via 10.99.0.8 dev eth1 weight 1 \n",
+        "10.99.0.7 dev eth1 FAILED \n",
+        "10.99.0.254 dev eth1 FAILED \n",
+        "fe80::9 dev eth1 router INCOMPLETE \n",
+        "10.99.0.9 dev eth1 INCOMPLETE \n",
+    );
+    let want = [
+        "gateway 10.99.0.254 eth1 10.77.0.0/24",
+        "gateway 10.99.0.9 eth1 10.5.0.0/16",
+        "host 10.99.0.7 eth1 -",
+        "host fe80::9 eth1 -",
+    ];
+    assert_eq!(ran("neighbours", &[("ip", listed)]).lines().collect::<Vec<_>>(), want);
+}
