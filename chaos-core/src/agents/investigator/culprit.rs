@@ -90,33 +90,33 @@ pub(super) fn from_findings(catalogue: &Catalogue, fault: &Fault, case: &Case) -
     })
 }
 
-/// The unit that wrote the log which shows it, where nothing better is known. The manager speaks of others.
+/// The unit that wrote the log which shows it, where nothing better is known, with what the log tells. The manager speaks of
+/// others.
 fn writer(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
     suspects.iter().filter(|s| s.finding.entity.kind == EntityKind::Log).find_map(|s| {
         let name = normalised(s.finding).remove("unit").filter(|unit| unit != "init.scope")?;
-        let attributes = BTreeMap::from([(rule.writer.clone(), name.clone())]);
+        let mut attributes = captured(rule, s.finding);
+        attributes.insert(rule.writer.clone(), name.clone());
         Some(named(Entity { kind: EntityKind::Unit, name, attributes }, vec![Basis::Finding(s.id)], None))
     })
 }
 
+/// What the rule's pattern finds in the log.
+fn captured(rule: &CulpritRule, finding: &Finding) -> BTreeMap<String, String> {
+    let (Some(pattern), Signal::Log { example, .. }) = (&rule.pattern, &finding.signal) else { return BTreeMap::new() };
+    let Some(found) = pattern.regex().captures(example) else { return BTreeMap::new() };
+    let of = |key: &str| found.name(key).map(|m| (key.to_owned(), m.as_str().to_owned()));
+    pattern.captures().filter_map(of).collect()
+}
+
 fn from_log(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
-    let pattern = rule.pattern.as_ref()?;
+    rule.pattern.as_ref()?;
     suspects.iter().find_map(|s| {
-        let text = match &s.finding.signal {
-            Signal::Log { example, .. } => example,
-            _ => "",
-        };
         let mut attributes = BTreeMap::new();
         if s.finding.entity.kind == rule.kind {
             attributes = normalised(s.finding);
         }
-        if let Some(found) = pattern.regex().captures(text) {
-            for key in pattern.captures() {
-                if let Some(m) = found.name(key) {
-                    attributes.insert(key.to_owned(), m.as_str().to_owned());
-                }
-            }
-        }
+        attributes.extend(captured(rule, s.finding));
         let name = own_name(rule.kind, &attributes)?;
         Some(named(Entity { kind: rule.kind, name, attributes }, vec![Basis::Finding(s.id)], None))
     })

@@ -293,6 +293,36 @@ async fn who_has_the_port_is_found_although_no_log_names_it() {
 }
 
 #[tokio::test]
+async fn who_has_a_wrong_secret_is_named_and_not_rules_for_access_that_refuse_nobody() {
+    let rules = ("find /etc /var/lib/postgresql", "- - /etc\x001764000000.1 postgres /etc/postgresql/15/main/pg_ident.conf\0", 0);
+    let named = async |said: &str| {
+        let d = diagnose(&case(vec![wrote("billing.service", said)], &[rules])).await;
+        assert_eq!(d.verdict.id(), "db_auth_refused", "{:#?}", d.steps);
+        d.culprit.unwrap().entity.name
+    };
+    assert_eq!(named("FATAL:  password authentication failed for user \"billing\"").await, "billing.service");
+    assert_eq!(
+        named("FATAL:  no pg_hba.conf entry for host \"10.0.0.5\", user \"billing\", database \"shop\"").await,
+        "/etc/postgresql/15/main/pg_ident.conf"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_answer_is_told_from_a_host_that_does_not() {
+    let asked = format!("sh -c {}", script("neighbours"));
+    let said = |neighbour: &'static str| {
+        let findings = vec![log("photo not sent: [Errno 113] No route to host", Level::Error)];
+        case(findings, &[(&asked, neighbour, 0), ("sh -c", "", 0), ("grep -cE", "1\n", 0)])
+    };
+    let d = diagnose(&said("gateway 10.9.0.99 eth1 10.77.0.0/24\n")).await;
+    assert_eq!(d.verdict.id(), "route_missing", "{:#?}", d.steps);
+    let culprit = d.culprit.unwrap().entity;
+    assert_eq!((culprit.name.as_str(), culprit.attributes["gateway"].as_str()), ("eth1", "10.9.0.99"), "{culprit:#?}");
+    let d = diagnose(&said("host 10.9.0.99 eth1 -\n")).await;
+    assert_ne!(d.verdict.id(), "route_missing", "{:#?}", d.steps);
+}
+
+#[tokio::test]
 async fn what_a_program_says_of_its_own_configuration_is_read_from_its_errors() {
     let findings = |unit: &str| {
         let failed = log(&format!("{unit}: Failed with result 'exit-code'."), Level::Warning);
