@@ -13,6 +13,7 @@ use super::{
     },
     culprit, passing,
     recurrence::{Outcomes, recurrence},
+    silence,
 };
 use crate::{
     agent::{AgentContext, Case},
@@ -142,7 +143,7 @@ impl<'a> Inquiry<'a> {
         let mut absent = 0;
         let could = self.seen.iter().filter(|s| s.by.is_empty()).count().max(1);
         let shows = 1.0 - UNKNOWN_SHOWS_NOTHING.powf(1.0 / could as f64);
-        let shown = self.shown();
+        let (shown, seen_part) = (self.shown(), silence::seen_part(self.case));
         for n in 0..self.seen.len() {
             let Seen { symptom, ref by, score, over } = self.seen[n];
             let present = !by.is_empty();
@@ -153,6 +154,7 @@ impl<'a> Inquiry<'a> {
             let steep = if symptom.log.is_some() { LOG_STRENGTH } else { 1.0 };
             let strength = if present { STRENGTH_HEALTHY.powf(2.0 * steep * (score - NOTABLE).max(0.0)) } else { 1.0 };
             let healthy = background * strength;
+            let could_show = if symptom.metric.is_some() { seen_part } else { 1.0 };
             // Side effects come together or not at all: that there is none is hardly less likely for each that there might be.
             let beside = if present { beside_others(background) } else { background };
             // What it is said to cause may be listed as less likely than that.
@@ -164,7 +166,8 @@ impl<'a> Inquiry<'a> {
                     (true, false) if symptom.log.is_some() => p * strength,
                     _ => p,
                 };
-                Some(if present || !shown[i] { p } else { 1.0 - (1.0 - p).powf(ABSENT_COUNTS) })
+                let hangs_together = if shown[i] { ABSENT_COUNTS } else { 1.0 };
+                Some(if present { p } else { 1.0 - (1.0 - p).powf(hangs_together * could_show) })
             };
             self.belief.update(&Likelihood { fault: &fault, healthy, background: beside, unknown }, present);
             for i in 0..faults.len() {

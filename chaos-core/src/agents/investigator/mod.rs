@@ -9,6 +9,7 @@ mod culprit;
 mod inquiry;
 mod passing;
 mod recurrence;
+mod silence;
 #[cfg(test)]
 mod tests;
 
