@@ -6,7 +6,7 @@
 # Diagnosis:  A file system fills up (88 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 dc6a8a83e480dbbd35ba7b5abcbb66d9d14e91fd026afb5b04a7c9b256bd78af
+# Plan hash:  sha256 079f3cd795122d816e42d8bf19fdb147af5841a540e58def68bbd1cb7c61700b
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  The network is slow (93 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 d92dfd724109ef8a093067cc09ed950c16e37b42ba79f34b5ec374e7f0fd31df
+# Plan hash:  sha256 b0c29092a9e0ace271de5b7d2181cf19b3aa6e2cee85c2fecfa84f4690f69885
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A service was stopped, or is down and nothing says why (73 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 5c68edaf8fb65e3c6b75dc6548e4e5c25092ab6a30cf2ea32e748431aa5786c9
+# Plan hash:  sha256 38d192248339491f987d353b934bd09613faf043acf660c2d1e338013b8b03d4
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
