@@ -6,7 +6,7 @@
 # Diagnosis:  A runaway process saturates the CPU (87 %)
 # Culprit:    stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
 # Plan:       Ask the busy processes of stress-ng-cpu to end; stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
-# Plan hash:  sha256 cb91534e390921520d4df9f58b4b5d9b5a3a7eb7d5d20abae8742d122b0276b1
+# Plan hash:  sha256 c7b2a2c1e7403f3a82cab4cd18112a6a54c6814be146eb57b9d6b7e9d6cacad7
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A client holds all connections of a database (94 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 53e1014f5564471bf84c90f692fed33f5e2f81adf2a1fc28e62698a227c1d400
+# Plan hash:  sha256 876ee44ff5d229db4bf76ca03a61e547b23c0da7f343aefb2b9a5e4b6f9b20d0
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

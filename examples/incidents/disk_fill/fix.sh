@@ -6,7 +6,7 @@
 # Diagnosis:  A file system fills up (88 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 079f3cd795122d816e42d8bf19fdb147af5841a540e58def68bbd1cb7c61700b
+# Plan hash:  sha256 db28f371490ec740c1983d8e79ba275a9336faea18031aec7ad16663c17544a0
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  The network is slow (93 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 b0c29092a9e0ace271de5b7d2181cf19b3aa6e2cee85c2fecfa84f4690f69885
+# Plan hash:  sha256 2fc873404641711c34734fd38bb01d373cd5ab4c9288c91f96bd8d8bd6e70dca
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

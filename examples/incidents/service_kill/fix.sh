@@ -6,7 +6,7 @@
 # Diagnosis:  A service was stopped, or is down and nothing says why (73 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 38d192248339491f987d353b934bd09613faf043acf660c2d1e338013b8b03d4
+# Plan hash:  sha256 f94a09b2c69bda0da31a997ed3f6f13dd6e09abde765e2b8b710ae12717f65c8
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
