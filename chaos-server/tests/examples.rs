@@ -228,7 +228,8 @@ fn other_names_of_our_own_scripts_change_no_diagnosis() {
     };
     // What nothing of ours stands in is the same however it is called, and is judged elsewhere.
     let copied = tempfile::tempdir().unwrap();
-    let copy = |from: &Path, to: &Path| assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
+    let copy =
+        |from: &Path, to: &Path| assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
     for (name, _) in INCIDENTS {
         copy(&examples().join(name), copied.path());
     }

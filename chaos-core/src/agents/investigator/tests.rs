@@ -294,7 +294,11 @@ async fn who_has_the_port_is_found_although_no_log_names_it() {
 
 #[tokio::test]
 async fn who_has_a_wrong_secret_is_named_and_not_rules_for_access_that_refuse_nobody() {
-    let rules = ("find /etc /var/lib/postgresql", "- - /etc\x001764000000.1 postgres /etc/postgresql/15/main/pg_ident.conf\0", 0);
+    let rules = (
+        "find /etc /var/lib/postgresql",
+        "- - /etc\x001764000000.1 postgres /etc/postgresql/15/main/pg_ident.conf\0",
+        0,
+    );
     let named = async |said: &str| {
         let d = diagnose(&case(vec![wrote("billing.service", said)], &[rules])).await;
         assert_eq!(d.verdict.id(), "db_auth_refused", "{:#?}", d.steps);
