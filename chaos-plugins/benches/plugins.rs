@@ -66,41 +66,24 @@ fn observation(count: usize) -> Observation {
 /// The same, as a guest has it.
 fn native(seen: &Observation) -> chaos_plugin::Observation {
     let Body::Logs(logs) = &seen.evidence.iter().next().unwrap().1.body else { unreachable!() };
-    let event = |l: &LogLine| chaos_plugin::LogEvent {
-        at: l.at.0,
-        level: None,
-        unit: l.unit.clone(),
-        pid: l.pid,
-        text: l.text.clone(),
-        pattern: 0,
+    let mut texts = String::new();
+    let event = |l: &LogLine| {
+        texts += &l.text;
+        let text_end = texts.len() as u32;
+        texts.push('\0');
+        chaos_plugin::LogEvent { at: l.at.0, level: None, unit: Some(0), pid: l.pid, pattern: 0, text_end }
     };
     let logs = chaos_plugin::LogStream {
         events: logs.lines.iter().map(event).collect(),
+        texts,
+        units: vec!["app.service".into()],
         patterns: vec![],
         total_events: logs.total_lines,
     };
-    chaos_plugin::Observation {
-        facts: chaos_plugin::Facts {
-            live: false,
-            hostname: String::new(),
-            os: String::new(),
-            kernel: String::new(),
-            systemd: false,
-            root: false,
-            cpus: 0,
-            memory_bytes: 0,
-            uptime_s: 0.0,
-            tools: vec![],
-            limits: vec![],
-        },
-        baseline: None,
-        observed: chaos_plugin::Window { start: 0, end: 1 },
-        evidence: vec![chaos_plugin::Evidence {
-            source: "journald".into(),
-            body: chaos_plugin::Body::Logs(logs),
-            gaps: vec![],
-        }],
-    }
+    let mut same = chaos_plugin::Observation::empty();
+    let body = chaos_plugin::Body::Logs(logs);
+    same.evidence.push(chaos_plugin::Evidence { source: "journald".into(), body, gaps: vec![] });
+    same
 }
 
 async fn calls(component: &[u8]) {
