@@ -18,9 +18,12 @@ use std::{
 };
 
 use chaos_core::{
-    agent::AgentContext,
+    agent::{AgentContext, Diagnosed},
     clock::SystemClock,
-    model::{Body, Evidence, Facts, LogLine, Logs, Observation, RunOptions, Timestamp},
+    model::{
+        Body, Confidence, Diagnosis, Evidence, Facts, Ledger, LogLine, Logs, Observation, RunOptions, Timestamp,
+        Verdict,
+    },
     pipeline::Pipeline,
     sinks::Memory,
     transports::Files,
@@ -31,7 +34,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built/jvm-gc.wasm");
     let component = read(&built).unwrap();
-    runtime.block_on(calls(&component));
+    let fixer = read(&built.with_file_name("systemd-restart.wasm")).unwrap();
+    runtime.block_on(calls(&component, &fixer));
     loads(&component);
     idle(&component);
     runtime.block_on(incident(&component));
@@ -86,7 +90,24 @@ fn native(seen: &Observation) -> chaos_plugin::Observation {
     same
 }
 
-async fn calls(component: &[u8]) {
+/// What a fixer that has nothing to do is told of the same.
+fn healthy(seen: Observation) -> Diagnosed {
+    let diagnosis = Diagnosis {
+        verdict: Verdict::Healthy,
+        title: "Healthy".into(),
+        confidence: Confidence::new(1.0),
+        culprit: None,
+        hypotheses: Ledger::default(),
+        steps: Vec::new(),
+        changes: Vec::new(),
+        history: None,
+        limits: Vec::new(),
+    };
+    let (findings, answers) = Default::default();
+    Diagnosed { seen: seen.into(), findings, answers, diagnosis: diagnosis.into() }
+}
+
+async fn calls(component: &[u8], fixer: &[u8]) {
     let host = Host::new().unwrap();
     let plugin = host.load(component, &Grants::default()).unwrap();
     let cx = AgentContext::detached("jvm-gc", tokio::time::Instant::now());
@@ -107,6 +128,15 @@ async fn calls(component: &[u8]) {
     let Body::Logs(logs) = &seen.evidence.iter().next().unwrap().1.body else { unreachable!() };
     let bytes: usize = logs.lines.iter().map(|l| l.text.len()).sum();
     let in_wasm = time(&seen, 200).await;
+    let fixer = host.load(fixer, &Grants::default()).unwrap();
+    let input = healthy(observation(8000));
+    let mut took = Vec::new();
+    for _ in 0..200 {
+        let started = Instant::now();
+        fixer.propose(&cx, &input).await.unwrap();
+        took.push(started.elapsed());
+    }
+    let unread = median(took.split_off(20));
     let guest = native(&seen);
     let took = (0..200).map(|_| {
         let started = Instant::now();
@@ -115,7 +145,8 @@ async fn calls(component: &[u8]) {
     });
     let natively = median(took.collect());
     println!(
-        "plugins: {:.2} MB in {} log events: {in_wasm:.0} µs; the same detector natively, on the same records: {natively:.0} µs ({:.1}×)",
+        "plugins: {:.2} MB in {} log events: {in_wasm:.0} µs; the same detector natively, on the same records: {natively:.0} µs ({:.1}×); \
+         a call that reads none of them: {unread:.0} µs",
         bytes as f64 / 1e6,
         logs.lines.len(),
         in_wasm / natively
