@@ -41,9 +41,14 @@ fn main() {
     runtime.block_on(incident(&component));
 }
 
-fn median(mut took: Vec<Duration>) -> f64 {
+fn median(took: Vec<Duration>) -> f64 {
+    spread(took).0
+}
+
+/// The median and the fastest, which is what is left of a measurement on a machine that others use.
+fn spread(mut took: Vec<Duration>) -> (f64, f64) {
     took.sort();
-    took[took.len() / 2].as_secs_f64() * 1e6
+    (took[took.len() / 2].as_secs_f64() * 1e6, took[0].as_secs_f64() * 1e6)
 }
 
 fn observation(count: usize) -> Observation {
@@ -118,11 +123,11 @@ async fn calls(component: &[u8], fixer: &[u8]) {
             plugin.detect(&cx, seen, None).await.unwrap();
             took.push(started.elapsed());
         }
-        median(took.split_off(times / 10))
+        spread(took.split_off(times / 10))
     };
+    let (nothing, fastest) = time(&observation(0), 5000).await;
     println!(
-        "plugins: an instance and a call with nothing to see: {:.1} µs (median of 5000)",
-        time(&observation(0), 5000).await
+        "plugins: an instance and a call with nothing to see: {nothing:.1} µs (median of 5000, the fastest {fastest:.1})"
     );
     let seen = observation(8000);
     let Body::Logs(logs) = &seen.evidence.iter().next().unwrap().1.body else { unreachable!() };
@@ -136,21 +141,20 @@ async fn calls(component: &[u8], fixer: &[u8]) {
         fixer.propose(&cx, &input).await.unwrap();
         took.push(started.elapsed());
     }
-    let unread = median(took.split_off(20));
+    let unread = spread(took.split_off(20));
     let guest = native(&seen);
     let took = (0..200).map(|_| {
         let started = Instant::now();
         std::hint::black_box(jvm_gc::found(std::hint::black_box(&guest), 500.0, 0.1));
         started.elapsed()
     });
-    let natively = median(took.collect());
-    println!(
-        "plugins: {:.2} MB in {} log events: {in_wasm:.0} µs; the same detector natively, on the same records: {natively:.0} µs ({:.1}×); \
-         a call that reads none of them: {unread:.0} µs",
-        bytes as f64 / 1e6,
-        logs.lines.len(),
-        in_wasm / natively
-    );
+    let natively = spread(took.collect());
+    println!("plugins: {:.2} MB in {} log events, medians (the fastest):", bytes as f64 / 1e6, logs.lines.len());
+    let told = |what: &str, (median, fastest): (f64, f64)| println!("  {what}: {median:.0} µs ({fastest:.0})");
+    told("the plugin", in_wasm);
+    told("a plugin that reads none of them", unread);
+    told("the same detector natively, on records that need not be copied", natively);
+    println!("  the plugin by natively: {:.1} × ({:.1} ×)", in_wasm.0 / natively.0, in_wasm.1 / natively.1);
 }
 
 fn loads(component: &[u8]) {
