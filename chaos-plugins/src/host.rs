@@ -133,7 +133,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     let file = fs::File::open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() || about.len() > MOST_BYTES as u64 {
-        let why = format!("not a plugin: it is not a file of at most {} MiB", MOST_BYTES >> 20);
+        let why = match about.is_dir() {
+            true => {
+                "not a plugin: it is a directory; name the component that was built in it, a file *.wasm".to_owned()
+            }
+            false => format!("not a plugin: it is not a file of at most {} MiB", MOST_BYTES >> 20),
+        };
         return Err(Error::new(ErrorKind::InvalidInput, why).with("plugin", path.display()));
     }
     let mut bytes = Vec::with_capacity(about.len() as usize);

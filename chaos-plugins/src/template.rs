@@ -53,11 +53,15 @@ pub fn template(name: &str, language: Language, kind: Kind) -> Result<Vec<(&'sta
         }
         (Language::Python, Kind::Detector) => {
             let code = include_str!("../templates/python/app.py");
-            vec![detector, ("app.py", code.to_owned()), ("wit/plugin.wit", WIT.to_owned())]
+            // What `componentize-py … bindings .` writes for the editor is no part of a plugin.
+            let made = "__pycache__/\n/wit_world/\n/componentize_py_*\n/poll_loop.py\n*.wasm\n";
+            let ignored = (".gitignore", made.to_owned());
+            vec![detector, ("app.py", code.to_owned()), ignored, ("wit/plugin.wit", WIT.to_owned())]
         }
         (Language::JavaScript, Kind::Detector) => {
             let code = include_str!("../templates/js/plugin.js");
-            vec![detector, ("plugin.js", code.to_owned()), ("wit/plugin.wit", WIT.to_owned())]
+            let ignored = (".gitignore", "*.wasm\n".to_owned());
+            vec![detector, ("plugin.js", code.to_owned()), ignored, ("wit/plugin.wit", WIT.to_owned())]
         }
         (_, Kind::Fixer) => {
             return Err(chaos_core::error::Error::new(

@@ -7,9 +7,10 @@
 //!
 //! impl Detector for OutOfSpace {
 //!     fn detect(seen: &Observation) -> Result<Vec<Finding>, String> {
-//!         let hit = |(source, row, event): chaos_plugin::Event<'_>| {
+//!         let hit = |event: chaos_plugin::Event<'_>| {
 //!             let full = event.text.contains("No space left on device");
-//!             full.then(|| Finding::new(Signal::Other("app.disk.full".into()), &event.text).score(0.8).cite(source, row))
+//!             let finding = || Finding::new(Signal::Other("app.disk.full".into()), event.text).score(0.8);
+//!             full.then(|| finding().since(event.at).cite(event.source, event.row))
 //!         };
 //!         Ok(seen.events().filter_map(hit).take(10).collect())
 //!     }
@@ -110,30 +111,117 @@ macro_rules! fixer {
     };
 }
 
-/// The position of the evidence, the row, and the log record there.
-pub type Event<'a> = (u32, u32, &'a LogEvent);
+/// One log record that was kept, and where it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// Position of the evidence.
+    pub source: u32,
+    /// Its row there.
+    pub row: u32,
+    /// In milliseconds since 1970.
+    pub at: i64,
+    /// Its severity, where it says so.
+    pub level: Option<Level>,
+    /// systemd unit, program or component that wrote it.
+    pub unit: Option<&'a str>,
+    /// Process that wrote it.
+    pub pid: Option<u32>,
+    /// The message; several lines when they belong together.
+    pub text: &'a str,
+    /// Position in [`LogStream::patterns`].
+    pub pattern: u32,
+}
+
+/// A log stream, and where it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Logs<'a> {
+    /// Position of the evidence.
+    pub source: u32,
+    /// All of it, as the contract has it.
+    pub stream: &'a LogStream,
+}
+
+impl<'a> Logs<'a> {
+    /// The records that were kept, in order of arrival.
+    pub fn events(self) -> impl DoubleEndedIterator<Item = Event<'a>> + ExactSizeIterator + Clone {
+        (0..self.stream.events.len()).map(move |row| self.event(row))
+    }
+
+    /// # Panics
+    /// Where there is no such row.
+    fn event(self, row: usize) -> Event<'a> {
+        let LogStream { events, texts, units, .. } = self.stream;
+        let LogEvent { at, level, unit, pid, pattern, text_end } = events[row];
+        let start = row.checked_sub(1).map_or(0, |before| events[before].text_end as usize + 1);
+        Event {
+            source: self.source,
+            row: row as u32,
+            at,
+            level,
+            unit: unit.map(|unit| units[unit as usize].as_str()),
+            pid,
+            text: &texts[start..text_end as usize],
+            pattern,
+        }
+    }
+}
 
 impl Observation {
     /// All log records that were kept.
     pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
-        self.logs()
-            .flat_map(|(source, logs)| logs.events.iter().enumerate().map(move |(row, e)| (source, row as u32, e)))
+        self.logs().flat_map(Logs::events)
     }
 
-    /// All log streams, with the position of the evidence.
-    pub fn logs(&self) -> impl Iterator<Item = (u32, &LogStream)> {
-        self.evidence.iter().enumerate().filter_map(|(i, e)| match &e.body {
-            Body::Logs(logs) => Some((i as u32, logs)),
+    /// All log streams.
+    pub fn logs(&self) -> impl Iterator<Item = Logs<'_>> {
+        self.evidence.iter().zip(0..).filter_map(|(e, source)| match &e.body {
+            Body::Logs(stream) => Some(Logs { source, stream }),
             Body::Metric(_) => None,
         })
     }
 
     /// All metrics, with the position of the evidence.
     pub fn series(&self) -> impl Iterator<Item = (u32, &MetricSeries)> {
-        self.evidence.iter().enumerate().filter_map(|(i, e)| match &e.body {
-            Body::Metric(series) => Some((i as u32, series)),
+        self.evidence.iter().zip(0..).filter_map(|(e, source)| match &e.body {
+            Body::Metric(series) => Some((source, series)),
             Body::Logs(_) => None,
         })
+    }
+
+    /// An observation of files with nothing in it yet, for tests: see [`Observation::with_log`].
+    #[must_use]
+    pub fn empty() -> Self {
+        let facts = Facts {
+            live: false,
+            hostname: String::new(),
+            os: String::new(),
+            kernel: String::new(),
+            systemd: false,
+            root: false,
+            cpus: 1,
+            memory_bytes: 0,
+            uptime_s: 0.0,
+            tools: Vec::new(),
+            limits: Vec::new(),
+        };
+        Self { facts, baseline: None, observed: Window { start: 0, end: 0 }, evidence: Vec::new() }
+    }
+
+    /// The same with one more log, for tests: each record a time, in milliseconds since 1970, and a message.
+    #[must_use]
+    pub fn with_log(mut self, source: &str, records: impl IntoIterator<Item = (i64, impl AsRef<str>)>) -> Self {
+        let mut stream =
+            LogStream { events: vec![], texts: String::new(), units: vec![], patterns: vec![], total_events: 0 };
+        for (at, text) in records {
+            stream.texts += text.as_ref();
+            let text_end = stream.texts.len() as u32;
+            stream.texts.push('\0');
+            stream.events.push(LogEvent { at, level: None, unit: None, pid: None, pattern: 0, text_end });
+            stream.total_events += 1;
+            self.observed.end = self.observed.end.max(at + 1);
+        }
+        self.evidence.push(Evidence { source: source.to_owned(), body: Body::Logs(stream), gaps: Vec::new() });
+        self
     }
 }
 
@@ -241,36 +329,18 @@ pub fn run(argv: &[&str]) -> Result<Answer, Refusal> {
 mod tests {
     use super::*;
 
-    fn seen(texts: &[&str]) -> Observation {
-        let event = |t: &&str| LogEvent { at: 0, level: None, unit: None, pid: None, text: (*t).into(), pattern: 0 };
-        let events = texts.iter().map(event).collect();
-        let logs = Body::Logs(LogStream { events, patterns: vec![], total_events: texts.len() as u64 });
-        let metric =
-            MetricSeries { name: "m".into(), unit: "1".into(), attributes: vec![], at: vec![1], values: vec![2.0] };
-        let evidence = |body| Evidence { source: "x".into(), body, gaps: vec![] };
-        let facts = Facts {
-            live: false,
-            hostname: String::new(),
-            os: String::new(),
-            kernel: String::new(),
-            systemd: false,
-            root: false,
-            cpus: 1,
-            memory_bytes: 0,
-            uptime_s: 0.0,
-            tools: vec![],
-            limits: vec![],
-        };
-        let evidence = vec![evidence(Body::Metric(metric)), evidence(logs)];
-        Observation { facts, baseline: None, observed: Window { start: 0, end: 1 }, evidence }
-    }
-
     #[test]
     fn events_and_series_come_with_their_places() {
-        let seen = seen(&["a", "b"]);
-        let at: Vec<_> = seen.events().map(|(e, row, event)| (e, row, event.text.as_str())).collect();
-        assert_eq!(at, [(1, 0, "a"), (1, 1, "b")]);
+        let metric =
+            MetricSeries { name: "m".into(), unit: "1".into(), attributes: vec![], at: vec![1], values: vec![2.0] };
+        let mut seen = Observation::empty();
+        seen.evidence.push(Evidence { source: "x".into(), body: Body::Metric(metric), gaps: vec![] });
+        let seen = seen.with_log("y", [(5, "a"), (6, ""), (7, "é\nb")]);
+        let at: Vec<_> = seen.events().map(|e| (e.source, e.row, e.at, e.text)).collect();
+        assert_eq!(at, [(1, 0, 5, "a"), (1, 1, 6, ""), (1, 2, 7, "é\nb")]);
+        assert_eq!(seen.logs().next().unwrap().events().next_back().unwrap().text, "é\nb");
         assert_eq!(seen.series().map(|(e, s)| (e, s.values[0])).collect::<Vec<_>>(), [(0, 2.0)]);
+        assert_eq!((seen.observed.start, seen.observed.end), (0, 8));
     }
 
     #[test]

@@ -8,12 +8,13 @@ export const detector = {
     const found = [];
     seen.evidence.forEach(({ body }, place) => {
       if (body.tag !== "logs") return;
+      const texts = body.val.texts.split("\0");
       body.val.events.forEach((event, row) => {
-        if (found.length >= 10 || !event.text.toLowerCase().includes(pattern)) return;
+        if (found.length >= 10 || !texts[row].toLowerCase().includes(pattern)) return;
         found.push({
           signal: { tag: "other", val: "app.pattern" },
           entity: { kind: "host", name: "", attributes: [] },
-          summary: event.text.slice(0, 500),
+          summary: texts[row].slice(0, 500),
           score: 0.7,
           onset: event.at,
           cites: [{ tag: "rows", val: { evidence: place, start: row, end: row + 1 } }],

@@ -14,12 +14,13 @@ class Detector(exports.Detector):
         for place, evidence in enumerate(seen.evidence):
             if not isinstance(evidence.body, Body_Logs):
                 continue
-            for row, event in enumerate(evidence.body.value.events):
-                if pattern in event.text.lower() and len(found) < 10:
+            logs = evidence.body.value
+            for row, (event, text) in enumerate(zip(logs.events, logs.texts.split("\0"))):
+                if pattern in text.lower() and len(found) < 10:
                     found.append(Finding(
                         signal=Signal_Other("app.pattern"),
                         entity=Entity(EntityKind.HOST, "", []),
-                        summary=event.text[:500],
+                        summary=text[:500],
                         score=0.7,
                         onset=event.at,
                         cites=[Citation_Rows(Rows(place, row, row + 1))],

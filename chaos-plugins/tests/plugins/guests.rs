@@ -7,16 +7,17 @@ use std::{
 };
 
 use chaos_core::{
+    agent::AgentContext,
     audit::sha256_hex,
     clock::SystemClock,
-    model::{Finding, Incident, RunOptions, Signal},
+    model::{Body, Evidence, Finding, Incident, LogLine, Logs, Observation, RunOptions, Signal, Timestamp},
     pipeline::Pipeline,
     sinks::Memory,
     transports::Files,
 };
 use chaos_plugins::{Kind, Language, Limits, Plugin, embed, inspect, template};
 
-use crate::support::{host, load_with, of};
+use crate::support::{host, little, load_with, of};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins")
@@ -69,13 +70,36 @@ async fn long_collections_are_found_in_the_sample() {
     assert!(finding.summary.contains("free next to nothing") && finding.onset.is_some(), "{}", finding.summary);
     assert!(finding.summary.contains("(10 % and more count as a finding)"), "{}", finding.summary);
     let seen = incident.observation.as_ref().unwrap();
-    let chaos_core::model::Body::Logs(logs) = &seen.evidence.get(finding.cites[0].evidence).unwrap().body else {
+    let Body::Logs(logs) = &seen.evidence.get(finding.cites[0].evidence).unwrap().body else {
         panic!("it cites a log");
     };
     for cite in &finding.cites {
         let line = &logs.lines[cite.rows.start as usize].text;
         assert!(line.contains("Pause Full"), "{line}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_a_text_moves_no_row_when_it_stands_in_one() {
+    let line = |text: &str| LogLine {
+        at: Timestamp(7),
+        level: None,
+        unit: Some("java".into()),
+        pid: None,
+        text: text.into(),
+        pattern: 0,
+    };
+    let pause = |n: u32| format!("GC({n}) Pause Full (Ergonomics) 100M->99M(100M) 900.0ms");
+    let texts = ["\0".into(), format!("a\0\0{}", pause(1)), "in\0between".into(), String::new(), pause(2)];
+    let lines: Vec<LogLine> = texts.iter().map(|text| line(text)).collect();
+    let logs = Logs { total_lines: lines.len() as u64, lines, ..Logs::default() };
+    let evidence = Evidence { source: "gc.log".into(), body: Body::Logs(logs), gaps: Vec::new() };
+    let seen = Observation { evidence: [evidence].into_iter().collect(), ..little() };
+    let plugin = load_with(&built("jvm-gc"), Limits::default());
+    let cx = AgentContext::detached("jvm-gc", tokio::time::Instant::now());
+    let [finding] = &plugin.detect(&cx, &seen, None).await.unwrap()[..] else { panic!("one finding") };
+    let rows: Vec<_> = finding.cites.iter().map(|c| c.rows.clone()).collect();
+    assert_eq!(rows, [1..2, 4..5]);
 }
 
 /// Builds the example with its tool, or says why not. These tools are no part of the continuous integration: what they

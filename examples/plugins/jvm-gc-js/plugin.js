@@ -12,8 +12,9 @@ export const detector = {
     seen.evidence.forEach(({ body }, place) => {
       if (body.tag !== "logs") return;
       const long = [];
+      const texts = body.val.texts.split("\0");
       body.val.events.forEach((event, row) => {
-        const match = PAUSE.exec(event.text);
+        const match = PAUSE.exec(texts[row]);
         const ms = match ? Number(match[2].replace(",", ".")) : 0;
         if (ms >= longestUsual) long.push({ ms, full: match[1] === "Full", row, at: event.at });
       });

@@ -20,8 +20,9 @@ class Detector(exports.Detector):
             if not isinstance(evidence.body, Body_Logs):
                 continue
             pauses = []
-            for row, event in enumerate(evidence.body.value.events):
-                if match := PAUSE.search(event.text):
+            logs = evidence.body.value
+            for row, (event, text) in enumerate(zip(logs.events, logs.texts.split("\0"))):
+                if match := PAUSE.search(text):
                     pauses.append((float(match[2].replace(",", ".")), match[1], row, event.at))
             long = sorted((p for p in pauses if p[0] >= longest_usual), reverse=True)
             if not long:

@@ -1,7 +1,10 @@
 //! From the model to version 0.1.0 and back. What comes from a plugin is checked here: whatever passes is a finding or
 //! a plan that the pipeline can take like any other agent's, but for citations, which it checks itself.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
 
 use chaos_core::{
     agent::Diagnosed,
@@ -103,24 +106,26 @@ fn evidence(e: &model::Evidence) -> abi::Evidence<'_> {
             values: &series.values,
         }),
         // A kind of evidence that is newer than this version keeps its place, so that positions stay right.
-        _ => abi::Body::Logs(abi::LogStream { events: Vec::new(), patterns: Vec::new(), total_events: 0 }),
+        _ => abi::Body::Logs(abi::LogStream::default()),
     };
     let gaps = e.gaps.iter().map(|g| abi::Gap { span: window(&g.span), why: g.why.to_string() }).collect();
     abi::Evidence { source: &e.source, body, gaps }
 }
 
-fn log_stream(logs: &model::Logs) -> abi::LogStream<'_> {
-    let event = |line: &'_ model::LogLine| -> (i64, Option<abi::Level>) { (line.at.0, line.level.map(level)) };
+fn log_stream<'a>(logs: &'a model::Logs) -> abi::LogStream<'a> {
+    let mut texts = String::with_capacity(logs.lines.iter().map(|line| line.text.len() + 1).sum());
+    let mut units = Units::default();
+    let event = |line: &'a model::LogLine| {
+        push(&mut texts, &line.text);
+        let text_end = position(texts.len());
+        texts.push('\0');
+        let (level, unit) = (line.level.map(level), line.unit.as_deref().map(|unit| units.position(unit)));
+        abi::LogEvent { at: line.at.0, level, unit, pid: line.pid, pattern: line.pattern, text_end }
+    };
     abi::LogStream {
-        events: logs
-            .lines
-            .iter()
-            .map(|line| {
-                let (at, level) = event(line);
-                let (unit, text) = (line.unit.as_deref(), line.text.as_str());
-                abi::LogEvent { at, level, unit, pid: line.pid, text, pattern: line.pattern }
-            })
-            .collect(),
+        events: logs.lines.iter().map(event).collect(),
+        texts,
+        units: units.names,
         patterns: logs
             .patterns
             .iter()
@@ -140,6 +145,37 @@ fn log_stream(logs: &model::Logs) -> abi::LogStream<'_> {
             })
             .collect(),
         total_events: logs.total_lines,
+    }
+}
+
+/// A text of several, without what ends one.
+fn push(texts: &mut String, text: &str) {
+    let mut pieces = text.split('\0');
+    texts.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        texts.push(char::REPLACEMENT_CHARACTER);
+        texts.push_str(piece);
+    }
+}
+
+/// What wrote the events of a stream, in the order in which each is seen first.
+#[derive(Default)]
+struct Units<'a> {
+    names: Vec<&'a str>,
+    places: HashMap<&'a str, u32>,
+    last: u32,
+}
+
+impl<'a> Units<'a> {
+    fn position(&mut self, name: &'a str) -> u32 {
+        // Most events are of the one that wrote the event before.
+        if self.names.get(self.last as usize) != Some(&name) {
+            self.last = *self.places.entry(name).or_insert_with(|| {
+                self.names.push(name);
+                position(self.names.len() - 1)
+            });
+        }
+        self.last
     }
 }
 
@@ -455,4 +491,38 @@ fn checks(list: Vec<abi::Check>) -> Result<Vec<model::Check>> {
         })
     };
     few("checks", 50, list)?.into_iter().map(check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_has_its_text_and_its_unit() {
+        let event = |unit: Option<&str>, text: &str| model::LogLine {
+            at: Timestamp(7),
+            level: Some(model::Level::Error),
+            unit: unit.map(str::to_owned),
+            pid: Some(3),
+            text: text.to_owned(),
+            pattern: 4,
+        };
+        let events =
+            [(Some("b"), "one\ntwo"), (Some("a"), ""), (None, "\0a\0\0é\0"), (Some("a"), "last"), (Some("b"), "of b")];
+        let lines = events.map(|(unit, text)| event(unit, text)).into();
+        let logs = model::Logs { lines, total_lines: 9, ..model::Logs::default() };
+        let stream = log_stream(&logs);
+        let texts = ["one\ntwo", "", "\u{fffd}a\u{fffd}\u{fffd}é\u{fffd}", "last", "of b"];
+        assert_eq!(stream.texts.split_terminator('\0').collect::<Vec<_>>(), texts, "by what ends each");
+        let mut start = 0;
+        for (event, text) in stream.events.iter().zip(texts) {
+            assert_eq!(&stream.texts[start..event.text_end as usize], text, "by its place");
+            assert_eq!((event.at, event.level, event.pid, event.pattern), (7, Some(abi::Level::Error), Some(3), 4));
+            start = event.text_end as usize + 1;
+        }
+        assert_eq!(start, stream.texts.len());
+        assert_eq!(stream.units, ["b", "a"]);
+        let units: Vec<_> = stream.events.iter().map(|e| e.unit).collect();
+        assert_eq!(units, [Some(0), Some(1), None, Some(1), Some(0)]);
+    }
 }

@@ -36,13 +36,14 @@ pub(super) enum Level {
 
 #[derive(ComponentType, Lower, Debug, Clone)]
 #[component(record)]
-pub(super) struct LogEvent<'a> {
+pub(super) struct LogEvent {
     pub(super) at: i64,
     pub(super) level: Option<Level>,
-    pub(super) unit: Option<&'a str>,
+    pub(super) unit: Option<u32>,
     pub(super) pid: Option<u32>,
-    pub(super) text: &'a str,
     pub(super) pattern: u32,
+    #[component(name = "text-end")]
+    pub(super) text_end: u32,
 }
 
 #[derive(ComponentType, Lower, Debug, Clone)]
@@ -67,10 +68,12 @@ pub(super) struct LogPattern<'a> {
     pub(super) rows: &'a [u32],
 }
 
-#[derive(ComponentType, Lower, Debug, Clone)]
+#[derive(ComponentType, Lower, Debug, Clone, Default)]
 #[component(record)]
 pub(super) struct LogStream<'a> {
-    pub(super) events: Vec<LogEvent<'a>>,
+    pub(super) events: Vec<LogEvent>,
+    pub(super) texts: String,
+    pub(super) units: Vec<&'a str>,
     pub(super) patterns: Vec<LogPattern<'a>>,
     #[component(name = "total-events")]
     pub(super) total_events: u64,

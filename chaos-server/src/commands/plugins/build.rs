@@ -81,7 +81,7 @@ fn by_language(dir: &Path, manifest: &Manifest) -> Result<Vec<u8>, Failure> {
         let mut command = Command::new(&tool);
         command.current_dir(dir).args(["--wit", "wit", "--js", "plugin.js", "-n", world("plugin.js")?]);
         command.args(["--stub-wasi", "--sync", "--opt-size", "-o"]);
-        run(command.arg(&built), &tool, "npm install -g componentize-qjs")?;
+        run(command.arg(&built), &tool, "npm install -g componentize-qjs@0.4.5")?;
     } else {
         return Err(Failure::usage(format!(
             "{} holds no Cargo.toml, app.py or plugin.js; what was built otherwise is named by --component",

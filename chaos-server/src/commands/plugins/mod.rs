@@ -104,9 +104,11 @@ fn new(args: &NewArgs) -> Result<Exit, Failure> {
         Lang::Python => "app.py",
         Lang::Js => "plugin.js",
     };
-    let shown = dir.display();
+    let (shown, name) = (dir.display(), &args.name);
     output::print(&format!(
-        "{shown} is a {} that works. Its code is {shown}/{code}; next:\n  chaos-handler plugins build {shown}\n",
+        "{shown} is a {} that works. Its code is {shown}/{code}; next:\n  \
+         chaos-handler plugins build {shown}\n  \
+         chaos-handler plugins test {shown}/{name}.wasm INCIDENT    over one that was recorded\n",
         kind.as_str()
     ))?;
     Ok(Exit::Ok)

@@ -23,18 +23,18 @@ chaos_plugin::detector!(JvmGc);
 
 pub(crate) fn found(seen: &Observation, pause_ms: f64, share: f64) -> Vec<Finding> {
     seen.logs()
-        .filter_map(|(source, logs)| {
-            let pauses = || logs.events.iter().enumerate().filter_map(|(row, e)| Some((row, e, pause(&e.text)?)));
-            let (first, last) = (pauses().next()?.1.at, pauses().next_back()?.1.at);
-            let total: f64 = pauses().map(|(_, _, p)| p.ms).sum();
+        .filter_map(|logs| {
+            let pauses = || logs.events().filter_map(|event| Some((event, pause(event.text)?)));
+            let (first, last) = (pauses().next()?.0.at, pauses().next_back()?.0.at);
+            let total: f64 = pauses().map(|(_, p)| p.ms).sum();
             let spent = if last > first { total / (last - first) as f64 } else { 0.0 };
             let is_busy = spent >= share && pauses().count() > 1;
             // What cites too much shows nothing: the longest pauses stand for all.
-            let mut long: Vec<_> = pauses().filter(|(_, _, p)| p.ms >= pause_ms || is_busy).collect();
-            long.sort_by(|a, b| b.2.ms.total_cmp(&a.2.ms));
-            let (_, event, longest) = long.first()?;
-            let onset = long.iter().map(|(_, e, _)| e.at).min()?;
-            let full = long.iter().filter(|(_, _, p)| p.is_full).count();
+            let mut long: Vec<_> = pauses().filter(|(_, p)| p.ms >= pause_ms || is_busy).collect();
+            long.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
+            let (event, longest) = long.first()?;
+            let onset = long.iter().map(|(e, _)| e.at).min()?;
+            let full = long.iter().filter(|(_, p)| p.is_full).count();
             let which = if is_busy { String::new() } else { format!(" of {pause_ms:.0} ms or longer") };
             let mut summary =
                 format!("{} garbage collections{which} ({full} full), up to {:.0} ms", long.len(), longest.ms);
@@ -44,7 +44,7 @@ pub(crate) fn found(seen: &Observation, pause_ms: f64, share: f64) -> Vec<Findin
             if is_busy {
                 summary += &format!(" ({:.0} % and more count as a finding)", share * 100.0);
             }
-            let is_exhausted = long.iter().any(|(_, _, p)| p.is_full && p.left.is_some_and(|l| l > 0.9));
+            let is_exhausted = long.iter().any(|(_, p)| p.is_full && p.left.is_some_and(|l| l > 0.9));
             if is_exhausted {
                 summary += "; full collections free next to nothing: the heap is too small, or something leaks";
             }
@@ -52,7 +52,7 @@ pub(crate) fn found(seen: &Observation, pause_ms: f64, share: f64) -> Vec<Findin
             let score =
                 if is_exhausted { 0.95 } else { (longest.ms / (pause_ms * 4.0)).max(spent * 2.0).clamp(0.5, 0.9) };
             let mut finding = Finding::new(Signal::Other(signal.into()), summary).score(score).since(onset);
-            finding = match &event.unit {
+            finding = match event.unit {
                 Some(unit) if unit.ends_with(".service") => finding.about(EntityKind::Unit, unit),
                 _ => finding.about(EntityKind::Process, "java"),
             };
@@ -60,8 +60,8 @@ pub(crate) fn found(seen: &Observation, pause_ms: f64, share: f64) -> Vec<Findin
                 finding = finding.with("pid", pid.to_string());
             }
             long.truncate(20);
-            long.sort_by_key(|(row, ..)| *row);
-            Some(long.iter().fold(finding, |f, (row, ..)| f.cite(source, *row as u32)))
+            long.sort_by_key(|(e, _)| e.row);
+            Some(long.iter().fold(finding, |f, (e, _)| f.cite(e.source, e.row)))
         })
         .collect()
 }

@@ -61,9 +61,34 @@ pub struct Finding {
     cites: Vec<(u32, u32)>,
 }
 
+/// As the detector sees a record.
+pub struct Event<'a> {
+    pub source: u32,
+    pub row: u32,
+    pub at: i64,
+    pub unit: Option<&'a str>,
+    pub pid: Option<u32>,
+    pub text: &'a str,
+}
+
+pub struct Logs<'a> {
+    source: u32,
+    stream: &'a LogStream,
+}
+
+impl<'a> Logs<'a> {
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = Event<'a>> + use<'a> {
+        let source = self.source;
+        self.stream.events.iter().enumerate().map(move |(row, e)| {
+            let LogEvent { at, unit, pid, text } = e;
+            Event { source, row: row as u32, at: *at, unit: unit.as_deref(), pid: *pid, text }
+        })
+    }
+}
+
 impl Observation {
-    pub fn logs(&self) -> impl Iterator<Item = (u32, &LogStream)> {
-        self.evidence.iter().enumerate().map(|(i, logs)| (i as u32, logs))
+    pub fn logs(&self) -> impl Iterator<Item = Logs<'_>> {
+        self.evidence.iter().zip(0..).map(|(stream, source)| Logs { source, stream })
     }
 }
 
