@@ -1,5 +1,7 @@
-"""The two routes that are compared, as a FastAPI coordinator would have them: events in memory, incidents on disk."""
+"""The two routes that are compared, as a FastAPI coordinator would have them: events in memory, incidents on disk, where
+each is locked for as long as this process lives, and its state is written whole or not at all."""
 
+import fcntl
 import itertools
 import json
 import os
@@ -15,6 +17,7 @@ with open(trace) as file:
     events = json.load(file)
 app = FastAPI()
 numbers = itertools.count(1)
+locks = []
 
 
 class Start(BaseModel):
@@ -33,14 +36,15 @@ async def start(request: Start):
     incident_id = f"inc-20260101-{next(numbers):03}"
     path = os.path.join(root, incident_id)
     os.mkdir(path)
+    lock = open(os.path.join(path, ".running"), "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    locks.append(lock)
     now = datetime.now(timezone.utc).isoformat()
-    for name, content in [
-        ("request.json", request.model_dump()),
-        ("incident.json", {"id": incident_id, "status": "running", "span": {"start": now, "end": now}}),
-        ("trace.json", []),
-    ]:
+    state = {"id": incident_id, "status": "running", "span": {"start": now, "end": now}}
+    for name, content in [("trace.json", []), ("request.json", request.model_dump()), (".incident.json", state)]:
         with open(os.path.join(path, name), "w") as file:
             json.dump(content, file)
+    os.rename(os.path.join(path, ".incident.json"), os.path.join(path, "incident.json"))
     return {"incident_id": incident_id, "status": "started"}
 
 

@@ -11,6 +11,8 @@ use crate::run::{Done, command, root, run};
 
 /// What vite 8 needs.
 const NODE: (u32, u32) = (20, 19);
+/// Words of the names of tests that measure.
+const MEASURING: [&str; 3] = ["interactive within", "scroll smoothly", "new events a second"];
 const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 fn folder() -> PathBuf {
@@ -40,12 +42,25 @@ pub(crate) fn browser(words: &[String]) -> Done {
     if let Some(why) = no_node().or_else(no_browser) {
         return skipped("the tests in a browser", &why);
     }
-    install()?;
     run(command("cargo").args(["build", "-p", "chaos-server", "--all-features", "--locked"]))?;
+    in_browser("debug", words)
+}
+
+/// Those of the tests in a browser that print how long something took, on a release build.
+pub(crate) fn bench() -> Done {
+    if let Some(why) = no_node().or_else(no_browser) {
+        return Err(format!("the dashboard can't be measured: {why}"));
+    }
+    run(command("cargo").args(["build", "--release", "-p", "chaos-server", "--locked"]))?;
+    in_browser("release", &MEASURING.map(str::to_owned))
+}
+
+fn in_browser(profile: &str, words: &[String]) -> Done {
+    install()?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir));
     let mut node = command("node");
     node.current_dir(folder())
-        .env("CHAOS_HANDLER", target.join("debug/chaos-handler"))
+        .env("CHAOS_HANDLER", target.join(profile).join("chaos-handler"))
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .args(words.iter().map(|w| format!("--test-name-pattern={w}")));
     for file in files(&folder().join("tests"))?.keys().filter(|name| name.ends_with(".test.mjs")) {

@@ -26,8 +26,8 @@ const HELP: &str = "cargo xtask <command>
   fuzz       what reads bytes of a host or of a file, under libFuzzer: `fuzz [SECONDS of each] [TARGET…]`
   lint       formatting, clippy, docs, shellcheck, the package of chaos-core, the dashboard's build
   dashboard  builds the dashboard anew, and fails when what is committed was another
-  bench      the measurements that README quotes, each printed with its machine; `bench plugins`; `bench logs`,
-             `bench python`, `bench server`, `bench ssh`: beside others
+  bench      the measurements that README quotes, each printed with its machine; `bench dashboard`;
+             `bench logs`, `bench plugins`, `bench python`, `bench server`, `bench ssh`: beside others
   eval       how good the analysis is, on labelled data where there is some: `eval logs`, `metrics`, `commands`, or all
   examples   makes the outputs in examples/incidents anew from their recordings, after a change of what is written
 ";

@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -46,9 +46,10 @@ pub struct Dir {
 }
 
 /// What is kept open for an incident that this process writes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Held {
-    trace: TraceFile,
+    /// Opened for the first event: an incident may wait for long, beside many others, before it has one.
+    trace: Option<TraceFile>,
     /// Locked for as long as it is open; the kernel lets go when the process dies, however it dies.
     _lock: Option<File>,
 }
@@ -107,7 +108,7 @@ impl Dir {
             _ => {}
         }
         fs::create_dir(&path).map_err(|e| Error::storage("create the incident's directory", &path, e))?;
-        self.hold(id, true)
+        self.hold(id)
     }
 
     /// Asks whichever process runs this incident to stop it.
@@ -369,31 +370,30 @@ impl Dir {
         }
     }
 
-    /// Opens the trace, and locks the incident when it is ours to write.
-    fn hold(&self, id: &IncidentId, lock: bool) -> Result<()> {
+    /// Locks an incident whose directory was just made, and begins its trace.
+    fn hold(&self, id: &IncidentId) -> Result<()> {
         let path = self.path(id);
-        let lock = if lock {
-            let file = path.join(LOCK);
-            let failed = |e| Error::storage("lock the incident", &file, e);
-            let open = File::create(&file).map_err(failed)?;
-            open.lock().map_err(failed)?;
-            Some(open)
-        } else {
-            None
-        };
-        let trace = TraceFile::open(&path.join("trace.json"))?;
-        self.held.lock().expect("no panic while held").insert(id.clone(), Held { trace, _lock: lock });
+        let file = path.join(LOCK);
+        let failed = |e| Error::storage("lock the incident", &file, e);
+        let lock = File::create(&file).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        TraceFile::begin(&path.join("trace.json"))?;
+        self.held().insert(id.clone(), Held { trace: None, _lock: Some(lock) });
         Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<IncidentId, Held>> {
+        self.held.lock().expect("no panic while held")
     }
 }
 
-/// Writes a file whole beside its place, then moves it there: a reader sees the old or the new, never a part.
 /// The last event of a whole trace, as it stands there.
 fn last_line(trace: &[u8]) -> Option<&[u8]> {
     let body = trace.strip_prefix(b"[\n")?.strip_suffix(b"\n]\n")?;
     body.rsplit(|b| *b == b'\n').next().filter(|line| !line.is_empty())
 }
 
+/// Writes a file whole beside its place, then moves it there: a reader sees the old or the new, never a part.
 fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
     // One for each write: many may replace the same file at once. No artifact's name begins with a dot.
     static WRITES: AtomicU64 = AtomicU64::new(0);
@@ -430,7 +430,7 @@ impl ArtifactSink for Dir {
             match fs::create_dir(self.path(&id)) {
                 Ok(()) => {
                     *self.last.lock().expect("no panic while held") = (day, number);
-                    self.hold(&id, true)?;
+                    self.hold(&id)?;
                     return Ok(id);
                 }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
@@ -440,23 +440,25 @@ impl ArtifactSink for Dir {
     }
 
     async fn append_event(&self, id: &IncidentId, event: &TraceEvent) -> Result<()> {
-        self.existing(id)?;
-        if !self.held.lock().expect("no panic while held").contains_key(id) {
-            self.hold(id, false)?;
-        }
-        let mut held = self.held.lock().expect("no panic while held");
-        held.get_mut(id).expect("held above").trace.append(event)
+        let path = self.existing(id)?;
+        let mut held = self.held();
+        let trace = &mut held.entry(id.clone()).or_default().trace;
+        let trace = match trace {
+            Some(trace) => trace,
+            None => trace.insert(TraceFile::open(&path.join("trace.json"))?),
+        };
+        trace.append(event)
     }
 
     async fn write(&self, id: &IncidentId, name: &ArtifactName, bytes: &[u8]) -> Result<()> {
         let path = self.existing(id)?.join(name.as_str());
-        make_parent(&path)?;
+        make_parent(&path, name)?;
         replace_file(&path, bytes)
     }
 
     async fn append(&self, id: &IncidentId, name: &ArtifactName, bytes: &[u8]) -> Result<()> {
         let path = self.existing(id)?.join(name.as_str());
-        make_parent(&path)?;
+        make_parent(&path, name)?;
         let failed = |e| Error::storage("append to", &path, e);
         let mut file = File::options().create(true).append(true).open(&path).map_err(failed)?;
         let before = file.metadata().map_err(failed)?.len();
@@ -486,7 +488,7 @@ impl ArtifactSink for Dir {
     }
 
     async fn close(&self, id: &IncidentId) -> Result<()> {
-        let held = self.held.lock().expect("no panic while held").remove(id);
+        let held = self.held().remove(id);
         if held.is_some_and(|h| h._lock.is_some()) {
             for file in [STOP, LOCK] {
                 let _ = fs::remove_file(self.path(id).join(file));
@@ -500,7 +502,11 @@ impl ArtifactSink for Dir {
     }
 }
 
-fn make_parent(path: &Path) -> Result<()> {
+/// Makes the folder of an artifact, where it is not the incident's own.
+fn make_parent(path: &Path, name: &ArtifactName) -> Result<()> {
+    if !name.as_str().contains('/') {
+        return Ok(());
+    }
     let parent = path.parent().expect("an artifact lies in an incident's directory");
     fs::create_dir_all(parent).map_err(|e| Error::storage("create", parent, e))
 }

@@ -6,7 +6,7 @@
 //! ever touched.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -33,6 +33,11 @@ pub(super) struct TraceFile {
 }
 
 impl TraceFile {
+    /// Writes a trace without events.
+    pub(super) fn begin(path: &Path) -> Result<()> {
+        fs::write(path, EMPTY).map_err(|e| Error::storage("begin the trace", path, e))
+    }
+
     /// Opens or creates, and mends a torn tail.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let failed = |e| Error::storage("open the trace", path, e);

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::rig::{FAULTS, recorded};
 
+const BINARY: &str = env!("CARGO_BIN_EXE_chaos-handler");
+
 struct Binary {
     child: Child,
     url: String,
@@ -21,7 +24,17 @@ struct Binary {
 
 impl Binary {
     fn start(dir: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chaos-handler"));
+        Self::spawn(dir, Command::new(BINARY))
+    }
+
+    /// Started by a shell that allows it so many open files, until it asks for more.
+    fn with_files(dir: &Path, most: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -Sn {most} && exec \"$@\""), "sh", BINARY]);
+        Self::spawn(dir, command)
+    }
+
+    fn spawn(dir: &Path, mut command: Command) -> Self {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name.starts_with("CHAOS_") || name.to_lowercase().ends_with("_proxy") {
@@ -210,4 +223,21 @@ fn asked_to_end_it_reverts_and_writes_the_report() {
             .unwrap();
     assert_eq!(incident["status"], "stopped");
     assert!(dir.path().join("incidents").join(&id).join("report.md").exists());
+}
+
+#[test]
+fn a_low_limit_of_open_files_is_raised() {
+    let dir = place("");
+    let server = Binary::with_files(dir.path(), 64);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut clients: Vec<_> = (0..200).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for client in &mut clients {
+        client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    }
+    for client in &mut clients {
+        let mut start = [0; 12];
+        client.read_exact(&mut start).unwrap();
+        assert_eq!(start, *b"HTTP/1.1 200");
+    }
 }

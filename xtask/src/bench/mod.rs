@@ -16,14 +16,18 @@ use crate::run::Done;
 pub(crate) fn bench(what: &[String]) -> Done {
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => engine::all(),
+        ["dashboard"] => {
+            println!("{}", machine());
+            crate::dashboard::bench()
+        }
         ["logs"] => logs::all(),
         ["python"] => python::all(),
         ["server"] => server::all(),
         ["ssh"] => ssh::all(),
         ["plugins"] => plugins::all(),
         _ => Err(
-            "what is measured: `bench` (the engine), `bench logs`, `bench plugins`, `bench python`, `bench server`, \
-             `bench ssh`"
+            "what is measured: `bench` (the engine), `bench dashboard`, `bench logs`, `bench plugins`, `bench python`, \
+             `bench server`, `bench ssh`"
                 .into(),
         ),
     }

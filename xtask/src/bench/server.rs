@@ -26,15 +26,32 @@ type Said<T> = Result<T, String>;
 
 pub(super) fn all() -> Done {
     run(command("cargo").args(["build", "--release", "--locked", "-p", "chaos-server"]))?;
-    let dir = root().join("target/bench-server");
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(dir.join("incidents")).map_err(|e| e.to_string())?;
+    let place = Place::new()?;
+    let dir = &place.0;
     println!("{}", machine());
-    there(&dir)?;
-    beside(&dir)?;
-    many(&dir)?;
-    streams(&dir)?;
-    pdf(&dir)
+    there(dir)?;
+    beside(dir)?;
+    many(dir)?;
+    streams(dir)?;
+    pdf(dir)
+}
+
+/// Where the servers write. A new one each time, taken away at the end: for some seconds after many files were deleted
+/// ext4 passes over their places, one by one, for every file that is made.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Said<Self> {
+        let place = Self(root().join(format!("target/bench-server-{}", std::process::id())));
+        fs::create_dir_all(place.0.join("incidents")).map_err(|e| e.to_string())?;
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A server, ours or a peer, that ends with its value.
