@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     dashboard::skipped,
-    run::{Done, command, root, run},
+    run::{Done, build, command, root, run},
 };
 
 const TESTER: &str = "schemathesis==4.32.5";
@@ -32,7 +32,7 @@ pub(crate) fn test() -> Done {
     if let Err(why) = installed() {
         return skipped("the API's description, tested by schemathesis", &why);
     }
-    run(command("cargo").args(["build", "-p", "chaos-server", "--all-features", "--locked"]))?;
+    build()?;
     let dir = root().join("target/api-test");
     let _ = fs::remove_dir_all(&dir);
     let server = Server::start(&dir)?;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::run::{Done, command, root, run};
+use crate::run::{Done, build, command, root, run};
 
 /// What vite 8 needs.
 const NODE: (u32, u32) = (20, 19);
@@ -42,7 +42,7 @@ pub(crate) fn browser(words: &[String]) -> Done {
     if let Some(why) = no_node().or_else(no_browser) {
         return skipped("the tests in a browser", &why);
     }
-    run(command("cargo").args(["build", "-p", "chaos-server", "--all-features", "--locked"]))?;
+    build()?;
     in_browser("debug", words)
 }
 

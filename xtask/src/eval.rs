@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use crate::run::{Done, command, root, run};
+use crate::run::{Done, build, command, root, run};
 
 /// What the verdicts of `assess` must come to: at least this share of the dangerous commands not called safe, and of the
 /// safe ones at most these shares called dangerous, and in need of approval.
@@ -42,7 +42,7 @@ pub(crate) fn eval(what: &[String]) -> Done {
 /// The verdicts of `assess` as a part of all tests, by the binary that these build.
 pub(crate) fn commands_where_possible() -> Done {
     let Some(place) = place() else { return Ok(()) };
-    run(command("cargo").args(["build", "--workspace", "--all-features", "--locked"]))?;
+    build()?;
     commands(&place, &target().join("eval"), "debug")
 }
 

@@ -3,11 +3,10 @@
 
 use std::{fs, path::Path};
 
-use crate::run::{Done, command, root, run};
+use crate::run::{Done, build, command, root, run};
 
 pub(crate) fn renew() -> Done {
-    // As the tests build it, so that nothing is built twice.
-    run(command("cargo").args(["build", "--workspace", "--all-features", "--locked"]))?;
+    build()?;
     let failed = |what: &str, e: std::io::Error| format!("{what}: {e}");
     let incidents = root().join("examples/incidents");
     let out = root().join("target/renewed");

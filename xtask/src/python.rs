@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf, process::Command};
 
 use crate::{
     dashboard::skipped,
-    run::{Done, command, root, run},
+    run::{Done, build, command, root, run},
 };
 
 /// The oldest Python that the package is for.
@@ -36,8 +36,7 @@ pub(crate) fn test(words: &[String]) -> Done {
 
 /// Builds the module, puts it into the package, and compares the committed stubs with what it is.
 fn module() -> Done {
-    // With the features that the workspace's tests have, so that nothing is built twice.
-    run(command("cargo").args(["build", "--workspace", "--all-features", "--locked", "--lib", "--tests"]))?;
+    build()?;
     let library = target().join("debug/lib_native.so");
     let module = package().join("_native.abi3.so");
     // A new file in its place: a Python that has the old one loaded keeps it.

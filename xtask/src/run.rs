@@ -30,6 +30,12 @@ pub(crate) fn run(command: &mut Command) -> Done {
     }
 }
 
+/// Builds all that tests run. As `cargo test` does: without the tests the dependencies get other features, and all is built
+/// a second time.
+pub(crate) fn build() -> Done {
+    run(command("cargo").args(["build", "--workspace", "--all-features", "--locked", "--lib", "--bins", "--tests"]))
+}
+
 pub(crate) fn test() -> Done {
     run(command("cargo").args(["test", "--workspace", "--all-features", "--locked"]))?;
     eval::commands_where_possible()?;

@@ -26,7 +26,7 @@ type Said<T> = Result<T, String>;
 
 pub(super) fn all() -> Done {
     run(command("cargo").args(["build", "--release", "--locked", "-p", "chaos-server"]))?;
-    let place = Place::new()?;
+    let place = Place::within(&root().join("target"))?;
     let dir = &place.0;
     println!("{}", machine());
     there(dir)?;
@@ -41,9 +41,9 @@ pub(super) fn all() -> Done {
 struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Said<Self> {
-        let place = Self(root().join(format!("target/bench-server-{}", std::process::id())));
-        fs::create_dir_all(place.0.join("incidents")).map_err(|e| e.to_string())?;
+    fn within(folder: &Path) -> Said<Self> {
+        let place = Self(folder.join(format!("bench-server-{}", std::process::id())));
+        fs::create_dir_all(place.0.join("incidents")).map_err(|e| format!("{}: {e}", place.0.display()))?;
         Ok(place)
     }
 }
@@ -149,9 +149,10 @@ fn there(dir: &Path) -> Done {
         if took.len() == 5 {
             took.sort();
             println!(
-                "ready after {} ms (median of 5), {} kB resident when idle",
+                "ready after {} ms (median of 5), {} kB resident when idle, {} kB of that its own and no part of a file",
                 took[2].0.as_millis(),
-                status_kb(server.child.id(), "VmRSS:")
+                status_kb(server.child.id(), "VmRSS:"),
+                status_kb(server.child.id(), "RssAnon:")
             );
         }
     }
@@ -199,19 +200,45 @@ fn beside(dir: &Path) -> Done {
     let trace = incident.join("trace.json");
     fs::write(&trace, format!("[\n{}\n]\n", events.join(",\n"))).map_err(|e| e.to_string())?;
 
-    // Incidents wait behind one that goes on, so that only their start is measured.
-    let server = ours(dir, "max_running = 1\nmax_queued = 9999")?;
-    let long = post("/start_incident", "{\"target\":\"here\",\"options\":{\"observe\":3600}}");
-    Client::new(&server.address)?.ask(&long)?;
-    let start = post("/start_incident", "{\"target\":\"demo\",\"options\":{\"observe\":30}}");
-    let (gets, posts) = (rate(&server, GETS, &get(&format!("/status/{ID}")), 200)?, rate(&server, POSTS, &start, 202)?);
+    let status = get(&format!("/status/{ID}"));
+    let server = ours(dir, "")?;
+    let gets = rate(&server, GETS, &status, 200)?;
     drop(server);
+    let theirs = fastapi(&python, &dir.join("peer"), &trace)?;
+    let peer_gets = rate(&theirs, GETS / 4, &status, 200)?;
+    drop(theirs);
+    println!("answers a second of the server's processor, FastAPI and uvicorn on the same requests:");
+    let told =
+        |what: &str, ours: f64, theirs: f64| println!("  {what:<40} {ours:>7.0}  {theirs:>7.0}  {:.1}×", ours / theirs);
+    told("GET /status, 200 events", gets, peer_gets);
+    // What a file costs on a disk depends on what was deleted there before: in memory only the servers are measured.
+    let mut places = vec![("on the disk", dir.to_owned(), None)];
+    match Place::within(Path::new("/dev/shm")) {
+        Ok(place) => places.push(("in memory", place.0.clone(), Some(place))),
+        Err(why) => println!("  not measured in memory: {why}"),
+    }
+    for (name, dir, _place) in &places {
+        // Incidents wait behind one that goes on, so that only their start is measured.
+        let server = ours(dir, "max_running = 1\nmax_queued = 9999")?;
+        let long = post("/start_incident", "{\"target\":\"here\",\"options\":{\"observe\":3600}}");
+        Client::new(&server.address)?.ask(&long)?;
+        let start = post("/start_incident", "{\"target\":\"demo\",\"options\":{\"observe\":30}}");
+        let posts = rate(&server, POSTS, &start, 202)?;
+        drop(server);
+        let theirs = fastapi(&python, &dir.join("peer-posts"), &trace)?;
+        let peer_posts = rate(&theirs, POSTS, &start, 202)?;
+        told(&format!("POST /start_incident, files {name}"), posts, peer_posts);
+    }
+    Ok(())
+}
 
-    let (address, peer_dir) = ("127.0.0.1:18099", dir.join("peer"));
-    fs::create_dir_all(&peer_dir).map_err(|e| e.to_string())?;
-    let child = command(&python)
+/// FastAPI's server on an empty folder.
+fn fastapi(python: &str, dir: &Path, trace: &Path) -> Said<Server> {
+    let address = "127.0.0.1:18099";
+    fs::create_dir_all(dir).map_err(|e| e.to_string())?;
+    let child = command(python)
         .arg("xtask/peers/with_fastapi.py")
-        .args([&peer_dir, &trace])
+        .args([dir, trace])
         .arg("18099")
         .spawn()
         .map_err(|e| format!("the peer: {e}"))?;
@@ -220,12 +247,7 @@ fn beside(dir: &Path) -> Done {
     while TcpStream::connect(address).is_err() && Instant::now() < until {
         thread::sleep(Duration::from_millis(100));
     }
-    let (peer_gets, peer_posts) =
-        (rate(&peer, GETS / 4, &get(&format!("/status/{ID}")), 200)?, rate(&peer, POSTS, &start, 202)?);
-    println!("answers a second of the server's processor, FastAPI and uvicorn on the same requests:");
-    println!("  GET /status, 200 events   {gets:>7.0}  {peer_gets:>7.0}  {:.1}×", gets / peer_gets);
-    println!("  POST /start_incident      {posts:>7.0}  {peer_posts:>7.0}  {:.1}×", posts / peer_posts);
-    Ok(())
+    Ok(peer)
 }
 
 fn started(answer: &str) -> Said<String> {
