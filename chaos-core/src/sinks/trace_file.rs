@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn read(path: &Path) -> Vec<TraceEvent> {
-        serde_json::from_slice(&std::fs::read(path).unwrap()).expect("a valid JSON array of events")
+        serde_json::from_slice(&fs::read(path).unwrap()).expect("a valid JSON array of events")
     }
 
     #[test]
@@ -154,17 +154,17 @@ mod tests {
         let mut trace = TraceFile::open(&path).unwrap();
         trace.append(&event(0)).unwrap();
         trace.append(&event(1)).unwrap();
-        let before = std::fs::read(&path).unwrap();
+        let before = fs::read(&path).unwrap();
         let kept = trace.end as usize;
         trace.append(&event(2)).unwrap();
-        let after = std::fs::read(&path).unwrap();
+        let after = fs::read(&path).unwrap();
         for cut in kept..=after.len() {
             // What the disk holds when only the first bytes of the write arrived: new up to `cut`, old beyond.
             let mut torn = after[..cut].to_vec();
             if cut < before.len() {
                 torn.extend_from_slice(&before[cut..]);
             }
-            std::fs::write(&path, &torn).unwrap();
+            fs::write(&path, &torn).unwrap();
             let mut trace = TraceFile::open(&path).unwrap();
             let events = read(&path);
             assert!(events.len() == 2 || events.len() == 3, "cut at {cut}: {} events", events.len());
@@ -182,9 +182,9 @@ mod tests {
         for seq in 0..3 {
             trace.append(&event(seq)).unwrap();
         }
-        let whole = std::fs::read(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
         for cut in 0..whole.len() {
-            std::fs::write(&path, &whole[..cut]).unwrap();
+            fs::write(&path, &whole[..cut]).unwrap();
             TraceFile::open(&path).unwrap().append(&event(7)).unwrap();
             assert_eq!(read(&path).last().unwrap().seq, 7, "cut at {cut}");
         }
