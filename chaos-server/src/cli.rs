@@ -328,7 +328,7 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The recorded incident's directory, or the id of one in --incidents.
+    /// The recorded incident's directory, or the id of one in --incidents, or `latest`.
     pub(crate) incident: PathBuf,
     /// Where the outputs go, below the incident's id.
     #[arg(long, value_name = "DIR", default_value = "replay")]

@@ -100,7 +100,7 @@ pub(crate) struct TestArgs {
     /// The component.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The recorded incident's directory, or the id of one in --incidents.
+    /// The recorded incident's directory, or the id of one in --incidents, or `latest`.
     pub(crate) incident: PathBuf,
     #[command(flatten)]
     pub(crate) grants: GrantsFile,

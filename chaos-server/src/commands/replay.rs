@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(super) async fn replay(args: ReplayArgs, config: &Config, root: &Path) -> Result<Exit, Failure> {
-    let recorded = recorded(&args.incident, root);
+    let recorded = recorded(&args.incident, root).await?;
     // Those that are named, and not those of the configuration, which may have had others when it was recorded.
     let plugins = plugins::load(&args.plugins, config, false)?;
     // Read whole before anything is written.
@@ -40,12 +40,14 @@ pub(super) async fn replay(args: ReplayArgs, config: &Config, root: &Path) -> Re
     Ok(ended.exit())
 }
 
-/// A directory, or an id among the incidents.
-pub(super) fn recorded(given: &Path, root: &Path) -> PathBuf {
-    let id = given.to_str().and_then(|text| IncidentId::parse(text).ok());
-    match id {
-        Some(id) if !given.exists() => root.join(id.as_str()),
-        _ => given.to_owned(),
+/// A directory, or an id among the incidents, or `latest`.
+pub(super) async fn recorded(given: &Path, root: &Path) -> Result<PathBuf, Failure> {
+    match given.to_str() {
+        Some(text) if !given.exists() && (text == "latest" || IncidentId::parse(text).is_ok()) => {
+            let (dir, id) = super::find(root, text).await?;
+            Ok(dir.path(&id))
+        }
+        _ => Ok(given.to_owned()),
     }
 }
 

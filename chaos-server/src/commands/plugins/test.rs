@@ -34,7 +34,7 @@ pub(super) async fn test(args: &TestArgs, config: &Config, root: &Path) -> Resul
         Role::ProbingDetector(agent) => agents.probing_detector_dyn(&name, agent),
         Role::Fixer(_) => agents.fixer_dyn(&name, kept.clone()),
     };
-    let pipeline = Pipeline::replay(&recorded(&args.incident, root), Arc::new(Memory::default()))?;
+    let pipeline = Pipeline::replay(&recorded(&args.incident, root).await?, Arc::new(Memory::default()))?;
     let mut run = pipeline.map_agents(register).start().await?;
     let mut events = Vec::new();
     while let Some(event) = run.next_event().await {
