@@ -36,19 +36,24 @@ launch() { # DIR ACCEL MEM CPUS PORT RAM_FILE SHARE [QEMU_ARG...]: in the backgr
 }
 
 # Whether the process in DIR/pid runs and is DIR's own: a stale pid may be someone else's by now.
-alive() { [[ -f $1/pid ]] && grep -qaF -- "$1/pid" "/proc/$(<"$1/pid")/cmdline" 2>/dev/null; }
+# The file goes away when qemu ends, at any time; and a $(<FILE) that fails would end the script wherever it stands.
+alive() { # DIR
+  local pid=''
+  { read -r pid <"$1/pid"; } 2>/dev/null
+  [[ -n $pid ]] && grep -qaF -- "$1/pid" "/proc/$pid/cmdline" 2>/dev/null
+}
 
 # By pid: qemu closes its disks and exits; the guest sees nothing of it.
 end_qemu() { # DIR
   local pid i
   alive "$1" || return 0
-  pid=$(<"$1/pid")
-  kill "$pid"
+  { read -r pid <"$1/pid"; } 2>/dev/null || return 0
+  kill "$pid" || return 0
   for ((i = 0; i < 100; i++)); do
     alive "$1" || return 0
     sleep 0.05
   done
-  kill -9 "$pid"
+  kill -9 "$pid" || return 0
 }
 
 # Runs a monitor command and prints what it says; fails when that is an error.
