@@ -12,7 +12,8 @@
 //! - Fewer than three samples in the observed window give nothing but silence; a constant series nothing but that, or a
 //!   limit that is reached.
 //! - With fewer than three baseline samples, or without a baseline, the series is its own reference: its best split
-//!   into before and after, else its own median.
+//!   into before and after, else its own median. Two samples do where they say the same and lie five seconds apart or
+//!   more: what is asked rarely is asked even more rarely of a slow host.
 //! - Where 200 samples or more before the window (without a baseline, in it) repeat themselves four times or more, the
 //!   series is judged by its difference from what is usual at that time of its period; what comes every night is no
 //!   anomaly, and what fails to come is one. With shorter histories nothing is assumed.
@@ -59,6 +60,8 @@ use self::{profile::Profile, season::Season};
 const LARGEST: f64 = 1e150;
 /// The fewest samples that tell what is usual.
 const FEWEST: usize = 3;
+/// How far apart two that say the same are at least to tell it too, in milliseconds.
+const APART_MS: i64 = 5000;
 
 /// One thing abnormal about one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,7 +160,7 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
         &points[from..to]
     };
     let now = within(observed);
-    let usual = baseline.map(within).filter(|u| u.len() >= FEWEST);
+    let usual = baseline.map(within).filter(|u| tells_usual(u));
     let mut found = Vec::new();
     if let Some(usual) = usual {
         found.extend(missing::find(&Sight::new(series, usual, now), observed));
@@ -175,6 +178,12 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
     }));
     found.extend(limit::find(&Sight::new(series, usual.unwrap_or_default(), now)));
     found
+}
+
+/// Whether these samples are enough to tell what is usual.
+fn tells_usual(points: &[Point]) -> bool {
+    let agree = |a: &Point, b: &Point| a.value == b.value && b.at.saturating_sub(a.at) >= APART_MS;
+    points.len() >= FEWEST || matches!(points, [a, b] if agree(a, b))
 }
 
 /// A trend, a level, a change of variance or a moment, compared with what is usual.

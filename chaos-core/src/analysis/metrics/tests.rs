@@ -72,6 +72,24 @@ fn an_average_that_settles_after_a_jump_is_a_new_level() {
     assert!(found[0].score > 0.6 && found[0].onset == Some(Timestamp(24_000)), "{found:?}");
 }
 
+/// As it was on a slow host, where what comes with each fifth sample comes every eight seconds.
+#[test]
+fn two_samples_apart_that_say_the_same_tell_what_is_usual() {
+    let throttled = |before: [f64; 2], apart: i64| {
+        let after = [0.0, 0.57, 0.88, 0.79, 0.91, 0.88];
+        let mut all = series("systemd.service.cpu.throttled", "1", before.into_iter().chain(after));
+        all.at = vec![SPLIT - 4000 - apart, SPLIT - 4000];
+        all.at.extend((0..6).map(|i| SPLIT + 3000 + i * 7500));
+        run(&all)
+    };
+    let found = throttled([0.0, 0.0], 8500);
+    assert_eq!(changes(&found), [Change::LevelUp]);
+    assert_eq!((found[0].before, found[0].onset), (Some(0.0), Some(Timestamp(SPLIT + 10_500))));
+    assert!(found[0].score > 0.6, "{found:?}");
+    assert_eq!(throttled([0.0, 0.1], 8500), []);
+    assert_eq!(throttled([0.0, 0.0], 1000), []);
+}
+
 #[test]
 fn a_full_disk_is_saturated_whatever_it_was_before() {
     let full = series("system.filesystem.utilization", "1", vec![0.96; 50]);
