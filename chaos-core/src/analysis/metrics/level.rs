@@ -8,6 +8,8 @@ use crate::model::{Change, Timestamp};
 const UNUSUAL: f64 = 5.0;
 /// How often a usual sample may be called unusual, where there is enough history to tell.
 const RISK: f64 = 1e-4;
+/// Points on each side of a split at least.
+pub(super) const SIDE: usize = 5;
 /// Normal deviate from which a shift within the noise is believed.
 const SURE: f64 = 5.0;
 
@@ -87,7 +89,7 @@ pub(super) fn best_split(points: &[Point]) -> Option<usize> {
 /// The same, when the levels explain at least this part of the variance.
 pub(super) fn best_cut(points: &[Point], explained: f64) -> Option<usize> {
     let n = points.len();
-    let side = (n / 10).max(5);
+    let side = (n / 10).max(SIDE);
     if n < 2 * side {
         return None;
     }

@@ -180,6 +180,19 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
     found
 }
 
+/// Whether there are samples enough for [`detect`] to see a change: three in what is observed, and before it what is
+/// usual or, where that is not known, as many as it takes to split them into before and after.
+#[must_use]
+pub fn can_tell(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &Range<Timestamp>) -> bool {
+    let points = points(series);
+    let within = |span: &Range<Timestamp>| {
+        let inside = |p: &&Point| (span.start.0..span.end.0).contains(&p.at);
+        points.iter().filter(inside).copied().collect::<Vec<_>>()
+    };
+    let now = within(observed);
+    now.len() >= FEWEST && (now.len() >= 2 * level::SIDE || baseline.is_some_and(|b| tells_usual(&within(b))))
+}
+
 /// Whether these samples are enough to tell what is usual.
 fn tells_usual(points: &[Point]) -> bool {
     let agree = |a: &Point, b: &Point| a.value == b.value && b.at.saturating_sub(a.at) >= APART_MS;

@@ -90,6 +90,26 @@ fn two_samples_apart_that_say_the_same_tell_what_is_usual() {
     assert_eq!(throttled([0.0, 0.0], 1000), []);
 }
 
+/// Whatever can't be told gives no anomaly, whichever way the values go.
+#[test]
+fn a_change_can_be_told_from_samples_enough() {
+    let (baseline, observed) = (Timestamp(0)..Timestamp(SPLIT), Timestamp(SPLIT)..Timestamp(3 * SPLIT));
+    let told = |before: &[(i64, f64)], after: usize| {
+        let mut all = series("app.errors", "1", []);
+        all.at = before.iter().map(|(at, _)| *at).chain((0..after as i64).map(|i| SPLIT + i * 3000)).collect();
+        all.values = before.iter().map(|(_, v)| *v).chain(vec![0.9; after]).collect();
+        let told = can_tell(&all, Some(&baseline), &observed);
+        assert!(told || detect(&all, Some(&baseline), &observed).is_empty(), "{all:?}");
+        told
+    };
+    assert!(told(&[(0, 0.1), (1000, 0.3), (2000, 0.2)], 3));
+    assert!(told(&[(0, 0.1), (5000, 0.1)], 3));
+    assert!(told(&[], 10));
+    assert!(!told(&[(0, 0.1), (5000, 0.1)], 2));
+    assert!(!told(&[(0, 0.1), (5000, 0.2)], 5));
+    assert!(!told(&[], 9));
+}
+
 #[test]
 fn a_full_disk_is_saturated_whatever_it_was_before() {
     let full = series("system.filesystem.utilization", "1", vec![0.96; 50]);
