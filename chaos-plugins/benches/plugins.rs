@@ -20,10 +20,7 @@ use std::{
 use chaos_core::{
     agent::{AgentContext, Diagnosed},
     clock::SystemClock,
-    model::{
-        Body, Confidence, Diagnosis, Evidence, Facts, Ledger, LogLine, Logs, Observation, RunOptions, Timestamp,
-        Verdict,
-    },
+    model::{Body, Confidence, Diagnosis, Evidence, Facts, LogLine, Logs, Observation, RunOptions, Timestamp, Verdict},
     pipeline::Pipeline,
     sinks::Memory,
     transports::Files,
@@ -97,17 +94,7 @@ fn native(seen: &Observation) -> chaos_plugin::Observation {
 
 /// What a fixer that has nothing to do is told of the same.
 fn healthy(seen: Observation) -> Diagnosed {
-    let diagnosis = Diagnosis {
-        verdict: Verdict::Healthy,
-        title: "Healthy".into(),
-        confidence: Confidence::new(1.0),
-        culprit: None,
-        hypotheses: Ledger::default(),
-        steps: Vec::new(),
-        changes: Vec::new(),
-        history: None,
-        limits: Vec::new(),
-    };
+    let diagnosis = Diagnosis::new(Verdict::Healthy, "Healthy", Confidence::new(1.0));
     let (findings, answers) = Default::default();
     Diagnosed { seen: seen.into(), findings, answers, diagnosis: diagnosis.into() }
 }

@@ -5,7 +5,7 @@ use super::{
     entry::{MetricMatch, Symptom},
 };
 use crate::{
-    analysis::metrics::{can_tell, has_limit, is_redundant},
+    analysis::metrics::{can_tell, has_limit, is_at_rest, is_redundant},
     model::{Change, Finding, LogChange, Observation, Series, Signal},
 };
 
@@ -51,12 +51,13 @@ pub(crate) fn shows(symptom: &Symptom, finding: &Finding) -> bool {
 /// Whether the evidence would show this symptom if it were there. What could not be seen is not absent.
 pub(crate) fn is_observable(symptom: &Symptom, seen: &Observation) -> bool {
     if let Some(m) = &symptom.metric {
-        // Without a baseline a change that came before us is no change: only limits and trends can be told. A slow host
-        // may give too few samples.
+        // Without a baseline a change that came before us is no change: only limits, trends and what is
+        // never usual can be told. A slow host may give too few samples.
         let told = |series: &Series| {
             (seen.baseline.is_some() && can_tell(series, seen.baseline.as_ref(), &seen.observed))
                 || m.change.iter().all(|c| matches!(c, Change::TrendUp | Change::TrendDown))
                 || (m.change.contains(&Change::Saturated) && has_limit(series))
+                || (m.change.contains(&Change::LevelUp) && is_at_rest(series))
         };
         // Detectors pass over a series that only repeats another one.
         return seen.series().any(|(_, s)| {

@@ -119,3 +119,21 @@ pub struct Diagnosis {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
 }
+
+impl Diagnosis {
+    /// A conclusion with nothing yet that led to it or comes of it.
+    #[must_use]
+    pub fn new(verdict: Verdict, title: impl Into<String>, confidence: Confidence) -> Self {
+        Self {
+            verdict,
+            title: title.into(),
+            confidence,
+            culprit: None,
+            hypotheses: Ledger::default(),
+            steps: Vec::new(),
+            changes: Vec::new(),
+            history: None,
+            limits: Vec::new(),
+        }
+    }
+}

@@ -275,15 +275,8 @@ mod tests {
             findings: [finding].into_iter().collect(),
             answers: Default::default(),
             diagnosis: Some(Diagnosis {
-                verdict,
-                title,
-                confidence: posterior,
-                culprit: None,
                 hypotheses: [hypothesis].into_iter().collect(),
-                steps: Vec::new(),
-                changes: Vec::new(),
-                history: None,
-                limits: Vec::new(),
+                ..Diagnosis::new(verdict, title, posterior)
             }),
             plans: Vec::new(),
             risks: Vec::new(),

@@ -13,7 +13,7 @@ use chaos_core::{
     error::Result,
     host::ReadOnlyHost,
     model::{
-        Body, Confidence, Diagnosis, End, EventType, Evidence, Facts, Finding, Incident, Ledger, Observation, Report,
+        Body, Confidence, Diagnosis, End, EventType, Evidence, Facts, Finding, Incident, Observation, Report,
         RunOptions, Series, Status, TargetInfo, Timestamp, TraceEvent, Verdict,
     },
     pipeline::{Agents, Pipeline},
@@ -164,17 +164,7 @@ impl Agent<ReadOnlyHost, Vec<Evidence>> for Eyes {
 
 /// Knows nothing, and asks nothing.
 fn unknown(_: &AgentContext, _: &Case) -> Result<Diagnosis> {
-    Ok(Diagnosis {
-        verdict: Verdict::Unknown,
-        title: "Unknown".into(),
-        confidence: Confidence::new(1.0),
-        culprit: None,
-        hypotheses: Ledger::default(),
-        steps: Vec::new(),
-        changes: Vec::new(),
-        history: None,
-        limits: Vec::new(),
-    })
+    Ok(Diagnosis::new(Verdict::Unknown, "Unknown", Confidence::new(1.0)))
 }
 
 /// An incident on a live target.

@@ -25,9 +25,12 @@ pub(crate) const SERVICES: Area = include_str!("lab/services.sh");
 pub(crate) const NETWORK: Area = include_str!("lab/network.sh");
 pub(crate) const HEALTHY: Area = include_str!("lab/healthy.sh");
 
+/// As hard as `hard`, and there before we look.
+const ALREADY: &str = "already";
+
 pub(crate) struct Lab {
     pub(crate) area: Area,
-    /// The case's name in its file, and how hard: `mild` or `hard`.
+    /// The case's name in its file, and how hard: `mild` or `hard`; or [`ALREADY`].
     pub(crate) case: &'static str,
     pub(crate) level: &'static str,
     /// What may be named: the fault, and where one stands for another what is as right. Empty: the host is healthy.
@@ -107,8 +110,7 @@ pub(crate) fn is_right(lab: &Lab, incident: &Value) {
 }
 
 /// Looks at the machine; the case begins when the baseline has been taken.
-pub(crate) fn watched(vm: &Vm, lab: &Lab) -> Value {
-    let began = Instant::now();
+fn begins_meanwhile(vm: &Vm, lab: &Lab) {
     let args = ["run", "--baseline", "25", "--observe", "40", "--json"];
     let mut child = vm.command(&args).stderr(Stdio::inherit()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -121,6 +123,26 @@ pub(crate) fn watched(vm: &Vm, lab: &Lab) -> Value {
     }
     assert!(begun, "the observation never began");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Looks at the machine as somebody does who is called: the case began before, and there is no baseline.
+fn has_begun(vm: &Vm, lab: &Lab) {
+    // Something of what is usual is in the logs.
+    sleep(Duration::from_secs(45));
+    lab.call(vm, "inject");
+    sleep(Duration::from_secs(40));
+    let ran = vm.command(&["run", "--json"]).stderr(Stdio::inherit()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0));
+}
+
+/// Looks at the machine with the case in it.
+pub(crate) fn watched(vm: &Vm, lab: &Lab) -> Value {
+    let began = Instant::now();
+    if lab.level == ALREADY {
+        has_begun(vm, lab)
+    } else {
+        begins_meanwhile(vm, lab)
+    }
     let incident = vm.incident();
     let diagnosis = &incident["diagnosis"];
     eprintln!(
@@ -257,6 +279,32 @@ mod mild {
         conntrack_full: NETWORK "mild" ["conntrack_full"], [];
         route_missing: NETWORK "mild" ["route_missing"], [];
         mtu_mismatch: NETWORK "mild" ["mtu_mismatch"], [];
+    }
+}
+
+/// How most people come to use it: something is wrong, and they are called.
+mod already {
+    use super::*;
+
+    cases! {
+        cgroup_oom: RESOURCES "already" ["cgroup_oom"], [("unit", "report-worker.service")];
+        fd_exhaustion: RESOURCES "already" ["fd_exhaustion"], [("unit", "price-import.service"), ("command", "python3")];
+        process_frozen: RESOURCES "already" ["process_frozen"], [("command", "nginx")];
+        cpu_quota_throttling: RESOURCES "already" ["cpu_quota_throttling"], [("unit", "quote-engine.service")];
+        disk_inodes: STORAGE "already" ["disk_inodes"], [("path", "/srv/data/sessions"), ("mountpoint", "/srv/data")];
+        db_lock_pileup: STORAGE "already" ["db_lock_pileup"], [("command", "postgres")];
+        crash_loop: SERVICES "already" ["crash_loop"], [("unit", "inventory.service")];
+        service_killed: SERVICES "already" ["service_killed"], [("unit", "thumbnailer.service")];
+        permission_missing: SERVICES "already" ["permission_missing"], [("unit", "invoices.service"), ("path", "/etc/invoices/invoices.ini")];
+        config_invalid: SERVICES "already" ["config_invalid"], [("unit", "nginx.service")];
+        dependency_down: SERVICES "already" ["dependency_down"], [];
+        packet_loss: NETWORK "already" ["packet_loss"], [("interface", "eth1")];
+        dns_failure: NETWORK "already" ["dns_failure"], [];
+        firewall_drop: NETWORK "already" ["firewall_drop"], [];
+        idle: HEALTHY "already" [], [];
+        load_peak: HEALTHY "already" [], [];
+        scary_logs: HEALTHY "already" [], [];
+        failed_logins: HEALTHY "already" [], [];
     }
 }
 

@@ -23,15 +23,9 @@ fn diagnosis(fault: &str, entity: Option<Entity>) -> Diagnosis {
         against: vec![],
     };
     Diagnosis {
-        verdict,
-        title: fault.into(),
-        confidence,
         culprit: entity.map(|entity| Culprit { summary: entity.name.clone(), entity, basis: vec![] }),
         hypotheses: [hypothesis].into_iter().collect(),
-        steps: vec![],
-        changes: Vec::new(),
-        history: None,
-        limits: vec![],
+        ..Diagnosis::new(verdict, fault, confidence)
     }
 }
 

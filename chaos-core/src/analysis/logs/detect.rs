@@ -28,14 +28,22 @@ const MISSED: f64 = 8.0;
 const MISSED_MANY: f64 = 20.0;
 /// A beat that is late by so many periods is far too late.
 const FAR_TOO_LATE: f64 = 5.0;
+/// Without a baseline a pattern began while we had its log if there was none of it for so many of its intervals, which by
+/// chance happens to one in twenty, and for so many seconds; or if it came too seldom to tell that it comes now and then.
+const BEGAN_INTERVALS: f64 = 3.0;
+const BEGAN_S: f64 = 5.0;
+const SELDOM: u64 = 3;
+/// What of its strength a severe pattern keeps where nobody knows whether it is usual.
+const NOT_COMPARED: f64 = 0.85;
 /// Latest records of a pattern whose words are read, beside those of its template.
 const READ_WORDS: usize = 20;
 /// Bytes of an example.
 const EXAMPLE: usize = 400;
 
 /// What is abnormal in one source, the strongest first, one finding a pattern. Records from before the baseline
-/// (a journal's history) count as baseline; without any record or time before `observed`, only severe and
-/// repeated patterns can be told.
+/// (a journal's history) count as baseline. Without a baseline what is wrong may have been there before `observed`: what
+/// began within the log is compared from there on, and what was there from its beginning is not taken for usual where it
+/// is severe. Without any record or time before `observed`, only severe and repeated patterns can be told.
 #[must_use]
 pub fn detect(
     logs: &Logs,
@@ -49,6 +57,7 @@ pub fn detect(
         .patterns
         .iter()
         .filter_map(|pattern| {
+            let windows = windows.of(pattern);
             let seen = Seen::new(logs, pattern, &windows);
             let judged = seen.judge(pattern, logs, &windows)?;
             seen.finding(pattern, judged, source, evidence)
@@ -61,11 +70,14 @@ pub fn detect(
 }
 
 /// The two stretches of time that are compared.
+#[derive(Debug, Clone)]
 struct Windows {
     before: Range<Timestamp>,
     now: Range<Timestamp>,
     /// Whether there is anything to compare with.
     compares: bool,
+    /// Whether what came before is what is usual.
+    is_usual: bool,
 }
 
 impl Windows {
@@ -78,7 +90,20 @@ impl Windows {
         // What drained after the window's end was still caused within it.
         let last = logs.patterns.iter().map(|p| p.last + std::time::Duration::from_millis(1)).max();
         let until = last.map_or(observed.end, |l| l.max(observed.end));
-        Self { before: start..end, now: observed.start..until.max(observed.start), compares }
+        let is_usual = baseline.is_some();
+        Self { before: start..end, now: observed.start..until.max(observed.start), compares, is_usual }
+    }
+
+    /// The same for one pattern: where nobody says what is usual, it is compared from when it began.
+    fn of(&self, pattern: &LogPattern) -> Self {
+        let since = pattern.first;
+        let (without, with) = (since.since(self.before.start), self.now.end.since(since));
+        let interval = with.as_secs_f64() / pattern.count.max(1) as f64;
+        let began = without.as_secs_f64() >= BEGAN_S.max(BEGAN_INTERVALS * interval);
+        if self.is_usual || !(began || pattern.count <= SELDOM) || since >= self.before.end {
+            return self.clone();
+        }
+        Self { before: self.before.start..since, now: since..self.now.end, ..*self }
     }
 }
 
@@ -167,7 +192,7 @@ impl<'a> Seen<'a> {
         if !windows.compares {
             let repeated = self.now >= 50.0 && self.now >= 0.3 * logs.total_lines as f64;
             return match (severe, repeated) {
-                (true, _) => Judged::some(LogChange::Severe, strength * 0.85),
+                (true, _) => Judged::some(LogChange::Severe, strength * NOT_COMPARED),
                 (false, true) => Judged::some(LogChange::Repeated, 0.3),
                 _ => None,
             };
@@ -175,6 +200,9 @@ impl<'a> Seen<'a> {
         if !self.known {
             let change = if severe { LogChange::Severe } else { LogChange::New };
             return Judged::some(change, strength);
+        }
+        if severe && !windows.is_usual {
+            return Judged::some(LogChange::Severe, strength * NOT_COMPARED);
         }
         if severe {
             // As often as before is noise, however it reads.

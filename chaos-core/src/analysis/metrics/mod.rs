@@ -13,7 +13,8 @@
 //!   limit that is reached.
 //! - With fewer than three baseline samples, or without a baseline, the series is its own reference: its best split
 //!   into before and after, else its own median. Two samples do where they say the same and lie five seconds apart or
-//!   more: what is asked rarely is asked even more rarely of a slow host.
+//!   more: what is asked rarely is asked even more rarely of a slow host. What is near nought on any host that is well
+//!   (stolen CPU, stalls, lost packets, dead processes) is then abnormal by its level alone.
 //! - Where 200 samples or more before the window (without a baseline, in it) repeat themselves four times or more, the
 //!   series is judged by its difference from what is usual at that time of its period; what comes every night is no
 //!   anomaly, and what fails to come is one. With shorter histories nothing is assumed.
@@ -49,7 +50,7 @@ use crate::model::{Change, Series, Timestamp};
 
 pub use self::{
     changes::{ChangePoint, change_points},
-    profile::{has_limit, is_redundant},
+    profile::{has_limit, is_at_rest, is_redundant},
     samples::{ALERT, Episode, episodes, sample_scores},
     table::Table,
     together::{Follower, Onset, Together, interval, together},
@@ -174,7 +175,7 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
     found.extend(flat::find(usual, now, floor).or_else(|| match (&season, usual) {
         (Some(season), usual) => off_season(series, season, usual.map(|_| history), now),
         (None, Some(usual)) => compared(&Sight { apart: true, ..Sight::new(series, usual, now) }),
-        (None, None) => by_itself(series, now, false),
+        (None, None) => by_itself(series, now, false).or_else(|| never_usual(series, now)),
     }));
     found.extend(limit::find(&Sight::new(series, usual.unwrap_or_default(), now)));
     found
@@ -233,6 +234,22 @@ fn off_season(series: &Series, season: &Season, history: Option<&[Point]>, now: 
         _ => robust::median(&mut seen),
     };
     Some(Anomaly { before: robust::median(&mut usual), after: after.unwrap_or(found.after), ..found })
+}
+
+/// Without a baseline: a level that no host has that is well.
+fn never_usual(series: &Series, now: &[Point]) -> Option<Anomaly> {
+    let level = robust::median(&mut now.iter().map(|p| p.value).collect::<Vec<_>>())?;
+    let notable = Profile::of(series, 0.0, 0.0).notable;
+    (is_at_rest(series) && level >= notable).then(|| Anomaly {
+        change: Change::LevelUp,
+        before: None,
+        after: level,
+        onset: None,
+        rows: rows(now),
+        score: score(level, notable),
+        slope: None,
+        exhausted_after: None,
+    })
 }
 
 /// Without a baseline: a trend over the window, a change at the best split, or what stands out from the whole.

@@ -80,6 +80,21 @@ const EVENTS: [&str; 4] = [
     "systemd.service.tasks.refused",
 ];
 
+/// Series that are at nought, or near it, on a host that is well: a level that is notable is so whatever was before.
+const AT_REST: [(&str, &str); 11] = [
+    ("system.cpu.utilization", "iowait"),
+    ("system.cpu.utilization", "steal"),
+    ("system.linux.pressure", ""),
+    ("system.network.dropped", ""),
+    ("system.network.errors", ""),
+    ("system.network.tcp.retransmits", ""),
+    ("system.paging.operations", ""),
+    ("system.process.blocked", ""),
+    ("system.process.state.count", "stopped"),
+    ("system.process.state.count", "zombie"),
+    ("systemd.service.cpu.throttled", ""),
+];
+
 /// Series that say again what another one says, or never change.
 const REDUNDANT: [&str; 6] = [
     "system.cpu.logical.count",
@@ -101,6 +116,13 @@ pub fn is_redundant(series: &Series) -> bool {
 #[must_use]
 pub fn has_limit(series: &Series) -> bool {
     row(series).is_some_and(|(_, _, _, _, limit)| limit.is_some())
+}
+
+/// Whether the series is near nought on a host that is well, so that a level can be told without a baseline.
+#[must_use]
+pub fn is_at_rest(series: &Series) -> bool {
+    let is = |variant: &str| variant.is_empty() || series.attributes.values().any(|v| v == variant);
+    AT_REST.iter().any(|(name, variant)| *name == series.name && is(variant))
 }
 
 fn row(series: &Series) -> Option<&'static Row> {

@@ -75,19 +75,33 @@ fn an_average_that_settles_after_a_jump_is_a_new_level() {
 /// As it was on a slow host, where what comes with each fifth sample comes every eight seconds.
 #[test]
 fn two_samples_apart_that_say_the_same_tell_what_is_usual() {
-    let throttled = |before: [f64; 2], apart: i64| {
+    let seen = |before: [f64; 2], apart: i64| {
         let after = [0.0, 0.57, 0.88, 0.79, 0.91, 0.88];
-        let mut all = series("systemd.service.cpu.throttled", "1", before.into_iter().chain(after));
+        let mut all = series("app.queue.utilization", "1", before.into_iter().chain(after));
         all.at = vec![SPLIT - 4000 - apart, SPLIT - 4000];
         all.at.extend((0..6).map(|i| SPLIT + 3000 + i * 7500));
         run(&all)
     };
-    let found = throttled([0.0, 0.0], 8500);
+    let found = seen([0.0, 0.0], 8500);
     assert_eq!(changes(&found), [Change::LevelUp]);
     assert_eq!((found[0].before, found[0].onset), (Some(0.0), Some(Timestamp(SPLIT + 10_500))));
     assert!(found[0].score > 0.6, "{found:?}");
-    assert_eq!(throttled([0.0, 0.1], 8500), []);
-    assert_eq!(throttled([0.0, 0.0], 1000), []);
+    assert_eq!(seen([0.0, 0.1], 8500), []);
+    assert_eq!(seen([0.0, 0.0], 1000), []);
+}
+
+#[test]
+fn without_a_baseline_what_is_never_usual_is_told_by_its_level() {
+    let held_back = series("systemd.service.cpu.throttled", "1", [0.86, 0.9, 0.88, 0.87, 0.91, 0.9]);
+    let found = alone(&held_back);
+    assert_eq!(changes(&found), [Change::LevelUp]);
+    assert_eq!((found[0].before, found[0].onset, found[0].rows.clone()), (None, None, 0..6));
+    assert!(found[0].score > 0.7, "{found:?}");
+    let little = alone(&series("systemd.service.cpu.throttled", "1", [0.1, 0.2, 0.1, 0.2, 0.1]));
+    assert!(little.iter().all(|a| a.score < 0.5), "{little:?}");
+    assert_eq!(alone(&series("system.cpu.utilization", "1", [0.8, 0.82, 0.81, 0.8, 0.82])), [], "it may be as ever");
+    let before = (0..20).map(|i| 0.86 + 0.01 * f64::from(i % 3));
+    assert_eq!(run(&series("systemd.service.cpu.throttled", "1", before.cycle().take(60))), [], "it was so before");
 }
 
 /// Whatever can't be told gives no anomaly, whichever way the values go.

@@ -71,17 +71,7 @@ async fn dry_call(plugin: &Plugin) -> Result<(), Error> {
     match plugin.about().kind {
         Kind::Detector => plugin.detect(&cx, &seen, None).await.map(drop),
         Kind::Fixer => {
-            let diagnosis = Diagnosis {
-                verdict: Verdict::Healthy,
-                title: "Healthy".into(),
-                confidence: Confidence::new(1.0),
-                culprit: None,
-                hypotheses: Ledger::default(),
-                steps: Vec::new(),
-                changes: Vec::new(),
-                history: None,
-                limits: Vec::new(),
-            };
+            let diagnosis = Diagnosis::new(Verdict::Healthy, "Healthy", Confidence::new(1.0));
             let (findings, answers) = Default::default();
             let input = Diagnosed { seen: seen.into(), findings, answers, diagnosis: diagnosis.into() };
             plugin.propose(&cx, &input).await.map(drop)

@@ -41,12 +41,12 @@ fn files() -> BTreeSet<String> {
 
 /// `    ssl_certificate /etc/ssl/shop/shop.crt;`
 fn configured(text: &str) -> BTreeSet<String> {
-    let file = |line: &str| {
-        let word = line.trim().strip_prefix("ssl_certificate")?.trim();
-        let word = word.trim_end_matches(';').trim_matches(['"', '\'']);
+    let file = |directive: &str| {
+        let word = directive.trim().strip_prefix("ssl_certificate")?.strip_prefix(char::is_whitespace)?;
+        let word = word.trim().trim_matches(['"', '\'']);
         word.starts_with('/').then(|| word.to_owned())
     };
-    text.lines().filter_map(file).collect()
+    text.split(['\n', ';', '{', '}']).filter_map(file).collect()
 }
 
 fn look(file: &str, now: i64, warn_days: f64) -> Option<Finding> {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn certificates_are_found_in_nginx_s_configuration() {
-        let text = "  ssl_certificate /etc/a.crt;\nssl_certificate_key /etc/a.key;\n#ssl_certificate /no;\nssl_certificate \"/etc/b.crt\";";
-        assert_eq!(configured(text), ["/etc/a.crt", "/etc/b.crt"].map(str::to_owned).into());
+        let text = "  ssl_certificate /etc/a.crt;\nssl_certificate_key /etc/a.key;\n#ssl_certificate /no;\nssl_certificate \"/etc/b.crt\";\nserver { listen 443 ssl; ssl_certificate /etc/c.crt; }";
+        assert_eq!(configured(text), ["/etc/a.crt", "/etc/b.crt", "/etc/c.crt"].map(str::to_owned).into());
     }
 }

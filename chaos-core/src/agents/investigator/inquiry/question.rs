@@ -59,7 +59,7 @@ impl<'a> Inquiry<'a> {
 
     /// Asks the probe with the highest expected gain for its cost, and again, until sure or nothing is worth it.
     pub(in crate::agents::investigator) async fn ask_what_tells_most(&mut self) {
-        if self.odd().next().is_none() {
+        if self.odd().next().is_none() && !self.is_doubtful() {
             return; // nothing to explain
         }
         while self.may_ask() && !self.is_sure() {
@@ -78,9 +78,13 @@ impl<'a> Inquiry<'a> {
             }
     }
 
-    /// Whether something was seen beside which nobody says that nothing is wrong without having asked.
+    /// Whether nobody would say without having asked that nothing is wrong: for what was seen, or because nobody knows
+    /// what is usual and we were called in the middle of it.
     fn is_doubtful(&self) -> bool {
-        self.told.contains(&true) || self.odd().any(|(_, f)| f.score >= STRONG)
+        let seen = &self.case.seen;
+        self.told.contains(&true)
+            || (seen.facts.live && seen.baseline.is_none())
+            || self.odd().any(|(_, f)| f.score >= STRONG)
     }
 
     fn best_probe(&self) -> Option<(usize, usize)> {

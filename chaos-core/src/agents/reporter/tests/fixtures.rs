@@ -166,9 +166,6 @@ pub(super) fn quiet() -> Incident {
 
 fn diagnosis(verdict: Verdict, title: &str, p: f64, culprit: Option<Culprit>, all: Vec<Hypothesis>) -> Diagnosis {
     Diagnosis {
-        verdict,
-        title: title.into(),
-        confidence: Confidence::new(p),
         culprit,
         hypotheses: all.into_iter().collect(),
         steps: vec![
@@ -183,9 +180,7 @@ fn diagnosis(verdict: Verdict, title: &str, p: f64, culprit: Option<Culprit>, al
                 posterior: vec![("cpu_spike".into(), p.min(0.81)), ("memory_leak".into(), 0.06)],
             },
         ],
-        changes: Vec::new(),
-        history: None,
-        limits: Vec::new(),
+        ..Diagnosis::new(verdict, title, Confidence::new(p))
     }
 }
 

@@ -199,6 +199,30 @@ fn the_least_that_can_come_has_a_defined_result() {
     assert_eq!(found(&same, true).iter().map(change).collect::<Vec<_>>(), [LogChange::New]);
 }
 
+/// Nobody says what is usual, and the incident began before we came.
+#[test]
+fn without_a_baseline_what_began_within_the_log_is_told_from_there_on() {
+    let mut records = every(1.0, 0.0, 240.0, "INFO served request 5");
+    records.extend(every(1.0, 60.0, 240.0, "ERROR page not rendered: connection refused"));
+    let f = found(&records, false);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe]);
+    assert!(f[0].score >= 0.6 && f[0].onset == Some(Timestamp(T0 + 60_000)), "{f:?}");
+    assert!(f[0].summary.ends_with("(severe, 180 times)"), "{}", f[0].summary);
+    assert!(found(&records, true).iter().all(|f| f.score < 0.5), "within a baseline it is half of what is usual");
+    // What was there from the beginning may be what is wrong, and may be as ever.
+    let ever = found(&every(1.0, 0.0, 240.0, "ERROR page not rendered: connection refused"), false);
+    assert_eq!(ever.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe]);
+    assert!(ever[0].score >= 0.5 && ever[0].score < f[0].score, "{ever:?}");
+    // What was not yet due has not begun; what came only once may have been for the first time.
+    records = every(1.0, 0.0, 240.0, "INFO served request 5");
+    records.extend(every(40.0, 60.0, 240.0, "INFO stored a snapshot"));
+    assert_eq!(found(&records, false).len(), 0);
+    records.push((70.0, "INFO app.service: Main process exited, code=dumped"));
+    let f = found(&records, false);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe]);
+    assert_eq!(f[0].onset, Some(Timestamp(T0 + 70_000)));
+}
+
 #[test]
 fn a_clock_that_goes_backwards_changes_nothing_but_the_order_of_arrival() {
     let mut logs = mined(&every(10.0, 0.0, 140.0, "INFO heartbeat sent"));
