@@ -33,6 +33,8 @@ const FAR_TOO_LATE: f64 = 5.0;
 const BEGAN_INTERVALS: f64 = 3.0;
 const BEGAN_S: f64 = 5.0;
 const SELDOM: u64 = 3;
+/// What began longer ago than this before we came is none of what we were called for; files reach far back.
+const RECENT_S: f64 = 1800.0;
 /// What of its strength a severe pattern keeps where nobody knows whether it is usual.
 const NOT_COMPARED: f64 = 0.85;
 /// Latest records of a pattern whose words are read, beside those of its template.
@@ -100,7 +102,8 @@ impl Windows {
         let (without, with) = (since.since(self.before.start), self.now.end.since(since));
         let interval = with.as_secs_f64() / pattern.count.max(1) as f64;
         let began = without.as_secs_f64() >= BEGAN_S.max(BEGAN_INTERVALS * interval);
-        if self.is_usual || !(began || pattern.count <= SELDOM) || since >= self.before.end {
+        let is_recent = self.now.start.since(since).as_secs_f64() <= RECENT_S;
+        if self.is_usual || !is_recent || !(began || pattern.count <= SELDOM) || since >= self.before.end {
             return self.clone();
         }
         Self { before: self.before.start..since, now: since..self.now.end, ..*self }

@@ -221,6 +221,10 @@ fn without_a_baseline_what_began_within_the_log_is_told_from_there_on() {
     let f = found(&records, false);
     assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe]);
     assert_eq!(f[0].onset, Some(Timestamp(T0 + 70_000)));
+    // A file reaches back to what is long over.
+    records.retain(|(_, text)| text.contains("served"));
+    records.push((-4000.0, "INFO app.service: Main process exited, code=dumped"));
+    assert!(found(&records, false).iter().all(|f| f.summary.contains("served")));
 }
 
 #[test]
