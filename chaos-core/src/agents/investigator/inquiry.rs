@@ -221,10 +221,12 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// Abnormalities that no symptom describes speak for unknown trouble; none at all speaks against it.
+    /// Abnormalities that no symptom describes speak for unknown trouble; none at all speaks against it. What was there
+    /// before all that is known of may be as ever.
     fn weigh_strays(&mut self) {
         let mut kinds: BTreeMap<&str, f64> = BTreeMap::new();
-        for finding in self.strays.iter().filter_map(|id| self.case.findings.get(*id)) {
+        let began = |f: &&Finding| self.case.seen.baseline.is_some() || f.onset.is_some() || !self.case.seen.facts.live;
+        for finding in self.strays.iter().filter_map(|id| self.case.findings.get(*id)).filter(began) {
             let kind = match &finding.signal {
                 Signal::Metric { name, .. } | Signal::Other { name } => name.as_str(),
                 Signal::Log { pattern, .. } => pattern.as_str(),

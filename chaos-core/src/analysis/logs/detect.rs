@@ -45,7 +45,7 @@ const EXAMPLE: usize = 400;
 /// What is abnormal in one source, the strongest first, one finding a pattern. Records from before the baseline
 /// (a journal's history) count as baseline. Without a baseline what is wrong may have been there before `observed`: what
 /// began within the log is compared from there on, and what was there from its beginning is not taken for usual where it
-/// is severe. Without any record or time before `observed`, only severe and repeated patterns can be told.
+/// is severe; nobody knows its onset. Without any record or time before `observed`, only severe and repeated patterns can be told.
 #[must_use]
 pub fn detect(
     logs: &Logs,
@@ -117,6 +117,8 @@ struct Seen<'a> {
     now: f64,
     /// Whether it came at all before, also longer ago than rates are known for.
     known: bool,
+    /// Whether it was there before anything that is known of, so that nobody can say since when.
+    ever: bool,
     rows_now: Vec<u32>,
     onset: Option<Timestamp>,
     words: Words,
@@ -174,6 +176,7 @@ impl<'a> Seen<'a> {
         let row = rows_now.first().or(pattern.rows.last());
         let example = row.and_then(|r| logs.lines.get(*r as usize)).map_or("", |l| &l.text);
         let known = pattern.first < windows.before.end;
+        let ever = known && windows.compares && !windows.is_usual;
         let text = |row: &u32| logs.lines.get(*row as usize).map(|l| words(&l.text));
         let latest = rows_now.iter().rev().take(READ_WORDS).filter_map(text).max().unwrap_or(Words::Plain);
         let words = words(example).max(words(&pattern.template)).max(latest);
@@ -182,7 +185,7 @@ impl<'a> Seen<'a> {
             let rhythm = Rhythm::of(&times, windows.before.end)?;
             Some((rhythm, rhythm.broken(&times, &windows.now)?))
         });
-        Self { logs, before, now, known, rows_now, onset, words, example, broken }
+        Self { logs, before, now, known, ever, rows_now, onset, words, example, broken }
     }
 
     /// What is abnormal about it and how much, if anything.
@@ -333,6 +336,7 @@ impl<'a> Seen<'a> {
         finding.onset = match broken {
             Some((_, Broken::Late { due, .. })) => Some(due),
             Some((_, Broken::Other { since })) => Some(since),
+            None if self.ever => None,
             None => self.onset,
         };
         (!finding.cites.is_empty()).then_some(finding)
