@@ -30,7 +30,8 @@ const PART: [&str; 13] = [
 ];
 
 /// What comes after it while there is time for more.
-const MORE: [&str; 10] = [
+const MORE: [&str; 11] = [
+    "lab::already::crash_loop",
     "scripts_are_installed_verified_and_looked_at",
     "chaos_needs_a_machine_that_is_fair_game",
     "a_user_who_may_sudo_injects_and_reverts",

@@ -115,6 +115,7 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
     ("neighbours", include_str!("../../catalogue/neighbours.sh")),
     ("nft_blocks", include_str!("../../catalogue/nft_blocks.sh")),
     ("port_rivals", include_str!("../../catalogue/port_rivals.sh")),
+    ("stopped_services", include_str!("../../catalogue/stopped_services.sh")),
 ];
 
 /// What the catalogue's own scripts add to what is read-only.

@@ -127,3 +127,31 @@ fn neighbours_that_do_not_answer_are_told_gateways_first_with_where_they_lead_to
     ];
     assert_eq!(ran("neighbours", &[("ip", listed)]).lines().collect::<Vec<_>>(), want);
 }
+
+#[test]
+fn services_that_ran_and_are_to_run_are_told_when_they_do_not() {
+    let up: f64 = fs::read_to_string("/proc/uptime").unwrap().split(' ').next().unwrap().parse().unwrap();
+    let unit = |id: &str, kind: &str, file: &str, by: &str, state: &str, left: f64, how: &str| {
+        let left = ((up - left) * 1e6).max(0.0);
+        format!(
+            "Type={kind}\nResult={how}\nId={id}.service\nTriggeredBy={by}\nActiveState={state}\nUnitFileState={file}\n\
+             InactiveEnterTimestampMonotonic={left:.0}\n\n"
+        )
+    };
+    // As long as this machine may have been up at least.
+    let listed = [
+        unit("web", "forking", "enabled", "", "inactive", 3.0, "success"),
+        unit("app", "simple", "enabled", "", "failed", 2.0, "exit-code"),
+        unit("back", "simple", "enabled", "", "active", 3.0, "success"),
+        unit("job", "oneshot", "enabled", "", "inactive", 3.0, "success"),
+        unit("now-and-then", "simple", "static", "x.timer", "inactive", 3.0, "success"),
+        unit("off", "simple", "disabled", "", "inactive", 3.0, "success"),
+        unit("on-demand", "simple", "enabled", "x.socket", "inactive", 3.0, "success"),
+        unit("never", "simple", "enabled", "", "inactive", up, "success"),
+    ];
+    let said = ran("stopped_services", &[("systemctl", &listed.concat())]);
+    let told: Vec<Vec<&str>> = said.lines().map(|line| line.split(' ').collect()).collect();
+    let want = [["app.service", "failed", "exit-code"], ["web.service", "inactive", "success"]];
+    assert_eq!(told.iter().map(|t| [t[0], t[2], t[3]]).collect::<Vec<_>>(), want);
+    assert!((1..60).contains(&told[1][1].parse::<i32>().unwrap()), "{said}");
+}

@@ -25,6 +25,9 @@ pub(crate) const SERVICES: Area = include_str!("lab/services.sh");
 pub(crate) const NETWORK: Area = include_str!("lab/network.sh");
 pub(crate) const HEALTHY: Area = include_str!("lab/healthy.sh");
 
+/// Empties the journal, and the files of those that write their own.
+const CLEAN: &str = "journalctl -q --rotate; journalctl -q --vacuum-size=1K
+    for file in /var/log/nginx/*.log /var/log/postgresql/*.log; do : >\"$file\"; done";
 /// As hard as `hard`, and there before we look.
 const ALREADY: &str = "already";
 
@@ -42,8 +45,8 @@ pub(crate) struct Lab {
 impl Lab {
     fn call(&self, vm: &Vm, step: &str) {
         let began = Instant::now();
-        // Each case finds a journal without the ones before it, as on a host where nothing else has happened.
-        let clean = if step == "prepare" { "journalctl -q --rotate; journalctl -q --vacuum-size=1K" } else { "" };
+        // Each case finds logs without the ones before it, as on a host where nothing else has happened.
+        let clean = if step == "prepare" { CLEAN } else { "" };
         let text = format!("{clean}\n{COMMON}\n{}\n{}_{step} {}\n", self.area, self.case, self.level);
         input(vm, &text);
         eprintln!("{} {step}: {:.0} s", self.case, began.elapsed().as_secs_f64());

@@ -96,17 +96,23 @@ impl Windows {
         Self { before: start..end, now: observed.start..until.max(observed.start), compares, is_usual }
     }
 
-    /// The same for one pattern: where nobody says what is usual, it is compared from when it began.
+    /// The same for one pattern: where nobody says what is usual, it is compared from when it began, or else ended.
     fn of(&self, pattern: &LogPattern) -> Self {
-        let since = pattern.first;
-        let (without, with) = (since.since(self.before.start), self.now.end.since(since));
-        let interval = with.as_secs_f64() / pattern.count.max(1) as f64;
-        let began = without.as_secs_f64() >= BEGAN_S.max(BEGAN_INTERVALS * interval);
-        let is_recent = self.now.start.since(since).as_secs_f64() <= RECENT_S;
-        if self.is_usual || !is_recent || !(began || pattern.count <= SELDOM) || since >= self.before.end {
-            return self.clone();
+        let is_recent = |at: Timestamp| self.now.start.since(at).as_secs_f64() <= RECENT_S;
+        let (since, ended) = (pattern.first, pattern.last + std::time::Duration::from_millis(1));
+        let without = since.since(self.before.start);
+        let interval = pattern.last.since(since).as_secs_f64() / pattern.count.saturating_sub(1).max(1) as f64;
+        let began = without.as_secs_f64() >= BEGAN_S.max(BEGAN_INTERVALS * interval) || pattern.count <= SELDOM;
+        match (began, since < self.before.end, ended < self.now.start) {
+            _ if self.is_usual => self.clone(),
+            (true, true, _) if is_recent(since) => {
+                Self { before: self.before.start..since, now: since..self.now.end, ..*self }
+            }
+            (false, _, true) if is_recent(ended) => {
+                Self { before: self.before.start..ended, now: ended..self.now.end, ..*self }
+            }
+            _ => self.clone(),
         }
-        Self { before: self.before.start..since, now: since..self.now.end, ..*self }
     }
 }
 

@@ -221,6 +221,18 @@ fn without_a_baseline_what_began_within_the_log_is_told_from_there_on() {
     let f = found(&records, false);
     assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe]);
     assert_eq!(f[0].onset, Some(Timestamp(T0 + 70_000)));
+    // It came and went: that it went is no news.
+    let mut loops = every(1.0, 0.0, 240.0, "INFO order stored in 12 ms");
+    loops.extend(every(1.0, 60.0, 68.0, "ERROR app.service: Failed with result 'exit-code'"));
+    let f = found(&loops, false);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe]);
+    assert!(f[0].score >= 0.5 && f[0].onset == Some(Timestamp(T0 + 60_000)), "{f:?}");
+    // What was written all the time has ended.
+    let mut ends = every(1.0, 0.0, 240.0, "INFO order stored in 12 ms");
+    ends.extend(every(1.0, 0.0, 80.0, "INFO GET /stock 200"));
+    let f = found(&ends, false);
+    assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Silence]);
+    assert!(f[0].score >= 0.45 && f[0].onset.is_some_and(|at| (T0 + 78_000..T0 + 82_000).contains(&at.0)), "{f:?}");
     // A file reaches back to what is long over.
     records.retain(|(_, text)| text.contains("served"));
     records.push((-4000.0, "INFO app.service: Main process exited, code=dumped"));
