@@ -2,7 +2,7 @@
 # the last run ended, a line each, the latest first. What a timer or a socket starts, and what ends by itself, is none of them.
 # Reads only.
 # shellcheck shell=sh
-systemctl show --no-pager -p Id -p Type -p ActiveState -p UnitFileState -p TriggeredBy -p InactiveEnterTimestampMonotonic -p Result '*.service' 2>/dev/null |
+systemctl show --all --no-pager -p Id -p Type -p ActiveState -p UnitFileState -p TriggeredBy -p InactiveEnterTimestampMonotonic -p Result '*.service' 2>/dev/null |
   awk '
 function told() {
   if (of["UnitFileState"] ~ /^enabled/ && of["Type"] != "oneshot" && of["TriggeredBy"] == "" && of["ActiveState"] ~ /^(inactive|failed)$/ &&
