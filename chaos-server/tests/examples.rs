@@ -221,10 +221,11 @@ impl Renaming {
 }
 
 /// Scenarios that had begun before anybody looked.
-const ALREADY: [&str; 5] = [
+const ALREADY: [&str; 6] = [
     "lab/cpu_spike_already",
     "lab/db_conn_exhaust_already",
     "lab/disk_fill_already",
+    "lab/memory_leak_already",
     "lab/net_latency_already",
     "lab/service_kill_already",
 ];

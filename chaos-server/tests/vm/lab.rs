@@ -142,9 +142,9 @@ fn has_begun(vm: &Vm, lab: &Lab) {
 pub(crate) fn watched(vm: &Vm, lab: &Lab) -> Value {
     let began = Instant::now();
     if lab.level == ALREADY {
-        has_begun(vm, lab)
+        has_begun(vm, lab);
     } else {
-        begins_meanwhile(vm, lab)
+        begins_meanwhile(vm, lab);
     }
     let incident = vm.incident();
     let diagnosis = &incident["diagnosis"];

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-002
 # Generated:  2026-11-24T02:31:07.789Z
-# Diagnosis:  A runaway process saturates the CPU (87 %)
+# Diagnosis:  A runaway process saturates the CPU (86 %)
 # Culprit:    stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
 # Plan:       Ask the busy processes of stress-ng-cpu to end; stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
-# Plan hash:  sha256 c7b2a2c1e7403f3a82cab4cd18112a6a54c6814be146eb57b9d6b7e9d6cacad7
+# Plan hash:  sha256 56a2c48f4b74e9b095465a9cc52bfe50ae23a325f4eabdbe62e8d730ce6e9732
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T11:02:20.151Z
-# Diagnosis:  A client holds all connections of a database (94 %)
+# Diagnosis:  A client holds all connections of a database (95 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 876ee44ff5d229db4bf76ca03a61e547b23c0da7f343aefb2b9a5e4b6f9b20d0
+# Plan hash:  sha256 3ca50bd5de0c5e9e33130fecb0d39675f023c792e227d3e07c45d534f4a01fab
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A file system fills up (88 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 db28f371490ec740c1983d8e79ba275a9336faea18031aec7ad16663c17544a0
+# Plan hash:  sha256 96b184bf090e1ac973cb8f2d62a7532c7d47f8c854e7514d96815d87660ec0d4
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

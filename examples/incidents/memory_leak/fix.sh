@@ -6,7 +6,7 @@
 # Diagnosis:  A process takes more and more memory (96 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 b99b9a4878b6a3f9ef537e9d6e33e9abfd265cc715a3ad7ad909e5957a03c255
+# Plan hash:  sha256 0dcf159c319fc68823c586aa6f6798c0421264bedde9e92d1342180c25ccf062
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T10:58:54.842Z
-# Diagnosis:  The network is slow (93 %)
+# Diagnosis:  The network is slow (94 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 2fc873404641711c34734fd38bb01d373cd5ab4c9288c91f96bd8d8bd6e70dca
+# Plan hash:  sha256 bd3484d5cb29b93f59e0c4d8b65c3e51af2e926a313d59a8e5757ed5fd7157da
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A service was stopped, or is down and nothing says why (73 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 f94a09b2c69bda0da31a997ed3f6f13dd6e09abde765e2b8b710ae12717f65c8
+# Plan hash:  sha256 3e662cf56c31349c49bc7e17d52635a9b1e6c253e90c118945c98e5eb840709f
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -33,6 +33,11 @@ const FAR_TOO_LATE: f64 = 5.0;
 const BEGAN_INTERVALS: f64 = 3.0;
 const BEGAN_S: f64 = 5.0;
 const SELDOM: u64 = 3;
+/// What came again and again and then no more for so many of its intervals, and for so many seconds, before we came is over;
+/// and what it scores at most.
+const PAST_INTERVALS: f64 = 10.0;
+const PAST_S: f64 = 60.0;
+const PAST: f64 = 0.15;
 /// What began longer ago than this before we came is none of what we were called for; files reach far back.
 const RECENT_S: f64 = 1800.0;
 /// What of its strength a severe pattern keeps where nobody knows whether it is usual.
@@ -59,9 +64,12 @@ pub fn detect(
         .patterns
         .iter()
         .filter_map(|pattern| {
-            let windows = windows.of(pattern);
+            let (past, windows) = (windows.is_past(pattern), windows.of(pattern));
             let seen = Seen::new(logs, pattern, &windows);
-            let judged = seen.judge(pattern, logs, &windows)?;
+            let mut judged = seen.judge(pattern, logs, &windows)?;
+            if past && judged.change != LogChange::Silence {
+                judged.score = judged.score.min(PAST);
+            }
             seen.finding(pattern, judged, source, evidence)
         })
         .filter(|f| f.score >= MIN_SCORE)
@@ -96,13 +104,19 @@ impl Windows {
         Self { before: start..end, now: observed.start..until.max(observed.start), compares, is_usual }
     }
 
+    /// Whether a pattern is over since some time before we came, as trouble that was mended.
+    fn is_past(&self, pattern: &LogPattern) -> bool {
+        let quiet = self.now.start.since(pattern.last).as_secs_f64();
+        !self.is_usual && pattern.count > SELDOM && quiet >= PAST_S.max(PAST_INTERVALS * interval(pattern))
+    }
+
     /// The same for one pattern: where nobody says what is usual, it is compared from when it began, or else ended.
     fn of(&self, pattern: &LogPattern) -> Self {
         let is_recent = |at: Timestamp| self.now.start.since(at).as_secs_f64() <= RECENT_S;
         let (since, ended) = (pattern.first, pattern.last + std::time::Duration::from_millis(1));
         let without = since.since(self.before.start);
-        let interval = pattern.last.since(since).as_secs_f64() / pattern.count.saturating_sub(1).max(1) as f64;
-        let began = without.as_secs_f64() >= BEGAN_S.max(BEGAN_INTERVALS * interval) || pattern.count <= SELDOM;
+        let began =
+            without.as_secs_f64() >= BEGAN_S.max(BEGAN_INTERVALS * interval(pattern)) || pattern.count <= SELDOM;
         match (began, since < self.before.end, ended < self.now.start) {
             _ if self.is_usual => self.clone(),
             (true, true, _) if is_recent(since) => {
@@ -114,6 +128,11 @@ impl Windows {
             _ => self.clone(),
         }
     }
+}
+
+/// The mean time between records of a pattern, in seconds.
+fn interval(pattern: &LogPattern) -> f64 {
+    pattern.last.since(pattern.first).as_secs_f64() / pattern.count.saturating_sub(1).max(1) as f64
 }
 
 /// How often a pattern came.

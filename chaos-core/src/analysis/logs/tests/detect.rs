@@ -221,7 +221,11 @@ fn without_a_baseline_what_began_within_the_log_is_told_from_there_on() {
     let f = found(&records, false);
     assert_eq!(f.iter().map(change).collect::<Vec<_>>(), [LogChange::Severe]);
     assert_eq!(f[0].onset, Some(Timestamp(T0 + 70_000)));
-    // It came and went: that it went is no news.
+    // It was over for a minute and more before anybody looked.
+    let mut past = every(1.0, 0.0, 240.0, "INFO order stored in 12 ms");
+    past.extend(every(1.0, 20.0, 50.0, "FATAL: too many clients already"));
+    assert!(found(&past, false).iter().all(|f| f.score < 0.2));
+    // It came and went just now: that it went is no news.
     let mut loops = every(1.0, 0.0, 240.0, "INFO order stored in 12 ms");
     loops.extend(every(1.0, 60.0, 68.0, "ERROR app.service: Failed with result 'exit-code'"));
     let f = found(&loops, false);
