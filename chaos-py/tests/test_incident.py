@@ -159,7 +159,10 @@ def test_nothing_a_host_said_is_markup(tmp_path: Path) -> None:
 
 def test_an_incident_shows_itself(recorded: Path) -> None:
     incident = ch.replay(recorded)
-    assert repr(incident) == f"<Incident {incident.id} on local: completed, {incident.diagnosis.title} (87 %)>"  # type: ignore[union-attr]
+    diagnosis = incident.diagnosis
+    assert diagnosis is not None and 0.8 < diagnosis.confidence < 1
+    sure = f"{100 * diagnosis.confidence:.0f} %"
+    assert repr(incident) == f"<Incident {incident.id} on local: completed, {diagnosis.title} ({sure})>"
     page = incident._repr_html_()
     for part in ["What was abnormal", "What to do", "kill -TERM 869", "needs approval", "data:image/svg+xml;base64,"]:
         assert part in page
