@@ -5,7 +5,7 @@ use super::{
     entry::{MetricMatch, Symptom},
 };
 use crate::{
-    analysis::metrics::{can_tell, has_limit, is_at_rest, is_redundant},
+    analysis::metrics::{can_tell, has_limit, is_at_rest, is_redundant, is_seen},
     model::{Change, Finding, LogChange, Observation, Series, Signal},
 };
 
@@ -57,7 +57,7 @@ pub(crate) fn is_observable(symptom: &Symptom, seen: &Observation) -> bool {
             (seen.baseline.is_some() && can_tell(series, seen.baseline.as_ref(), &seen.observed))
                 || m.change.iter().all(|c| matches!(c, Change::TrendUp | Change::TrendDown))
                 || (m.change.contains(&Change::Saturated) && has_limit(series))
-                || (m.change.contains(&Change::LevelUp) && is_at_rest(series))
+                || (m.change.contains(&Change::LevelUp) && is_at_rest(series) && is_seen(series, &seen.observed))
         };
         // Detectors pass over a series that only repeats another one.
         return seen.series().any(|(_, s)| {

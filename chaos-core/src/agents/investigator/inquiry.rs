@@ -224,13 +224,14 @@ impl<'a> Inquiry<'a> {
     /// Abnormalities that no symptom describes speak for unknown trouble; none at all speaks against it. What was there
     /// before all that is known of may be as ever.
     fn weigh_strays(&mut self) {
-        let mut kinds: BTreeMap<&str, f64> = BTreeMap::new();
+        let (mut kinds, mut count): (BTreeMap<&str, f64>, _) = (BTreeMap::new(), 0);
         let began = |f: &&Finding| self.case.seen.baseline.is_some() || f.onset.is_some() || !self.case.seen.facts.live;
         for finding in self.strays.iter().filter_map(|id| self.case.findings.get(*id)).filter(began) {
             let kind = match &finding.signal {
                 Signal::Metric { name, .. } | Signal::Other { name } => name.as_str(),
                 Signal::Log { pattern, .. } => pattern.as_str(),
             };
+            count += 1;
             let score = kinds.entry(kind).or_insert(0.0);
             *score = score.max(finding.score.min(1.0));
         }
@@ -247,7 +248,6 @@ impl<'a> Inquiry<'a> {
             _ => STRAY_FAULT.powi(n),
         });
         if n > 0 {
-            let count = self.strays.len();
             self.step("strays", &format!("{count} findings are abnormal in a way that no symptom describes"));
         }
     }

@@ -194,6 +194,12 @@ pub fn can_tell(series: &Series, baseline: Option<&Range<Timestamp>>, observed: 
     now.len() >= FEWEST && (now.len() >= 2 * level::SIDE || baseline.is_some_and(|b| tells_usual(&within(b))))
 }
 
+/// Whether there are samples enough in what is observed for [`detect`] to look at it at all.
+#[must_use]
+pub fn is_seen(series: &Series, observed: &Range<Timestamp>) -> bool {
+    points(series).iter().filter(|p| (observed.start.0..observed.end.0).contains(&p.at)).count() >= FEWEST
+}
+
 /// Whether these samples are enough to tell what is usual.
 fn tells_usual(points: &[Point]) -> bool {
     let agree = |a: &Point, b: &Point| a.value == b.value && b.at.saturating_sub(a.at) >= APART_MS;

@@ -100,6 +100,8 @@ fn without_a_baseline_what_is_never_usual_is_told_by_its_level() {
     let little = alone(&series("systemd.service.cpu.throttled", "1", [0.1, 0.2, 0.1, 0.2, 0.1]));
     assert!(little.iter().all(|a| a.score < 0.5), "{little:?}");
     assert_eq!(alone(&series("system.cpu.utilization", "1", [0.8, 0.82, 0.81, 0.8, 0.82])), [], "it may be as ever");
+    let (few, observed) = (series("systemd.service.cpu.throttled", "1", [0.9, 0.9]), Timestamp(0)..Timestamp(9000));
+    assert!(!is_seen(&few, &observed) && alone(&few).is_empty() && is_seen(&held_back, &observed));
     let before = (0..20).map(|i| 0.86 + 0.01 * f64::from(i % 3));
     assert_eq!(run(&series("systemd.service.cpu.throttled", "1", before.cycle().take(60))), [], "it was so before");
 }
