@@ -62,10 +62,12 @@ pub(super) async fn cleanup(on: &Target, config: &Config) -> Result<Exit, Failur
     for scenario in SCENARIOS {
         let script = Script::installed(target.clone(), &directory, scenario.name);
         let before = script.status().await;
+        // That it is idle is what would be the proof afterwards.
+        if before.as_ref().is_ok_and(|status| status.state == ScriptState::Idle) {
+            output::print(&format!("{:<16} proven: nothing was there\n", scenario.name))?;
+            continue;
+        }
         let said = match (script.stop().await, before) {
-            (Recovery::Proven, Ok(status)) if status.state == ScriptState::Idle => {
-                "proven: nothing was there".to_owned()
-            }
             (Recovery::Proven, Ok(status)) => {
                 let since = status.since.map_or(String::new(), |since| format!(" since {since}"));
                 format!("proven: reverted, it was {}{since}", state(status.state))

@@ -7,6 +7,8 @@ use crate::catalogue::{Catalogue, Fault};
 
 /// Prior weight of a host with nothing wrong, and of trouble that the catalogue does not know.
 const PRIOR_HEALTHY: f64 = 0.75;
+/// The same where nobody watched the host before: who looks has a reason, and sees less.
+const PRIOR_HEALTHY_CALLED: f64 = 0.4;
 const PRIOR_UNKNOWN: f64 = 0.04;
 /// The same of all faults of the catalogue together.
 const PRIOR_FAULTS: f64 = 0.21;
@@ -118,7 +120,9 @@ impl Belief {
     /// The priors: the catalogue's, moved by confirmed outcomes as counts added to those of a Dirichlet distribution.
     /// Confirmed faults make each other less likely, and not that nothing is wrong: people confirm what was wrong, and
     /// hardly ever that nothing was.
-    pub(super) fn new(catalogue: &Catalogue, outcomes: &Outcomes) -> Self {
+    /// `called` where the host was not watched before.
+    pub(super) fn new(catalogue: &Catalogue, outcomes: &Outcomes, called: bool) -> Self {
+        let fine = if called { PRIOR_HEALTHY_CALLED } else { PRIOR_HEALTHY };
         let faults = catalogue.faults();
         // Priors are relative: more entries make trouble neither likelier nor less likely.
         let all: f64 = faults.iter().filter(|f| !f.benign).map(|f| f.prior.get()).sum();
@@ -127,11 +131,11 @@ impl Belief {
         let counted: f64 = outcomes.faults.iter().copied().map(count).sum();
         let of = |i: usize, f: &Fault| (f.prior.get() / all + count(outcomes.faults[i])) / (1.0 + counted);
         let prior = |(i, f): (usize, &Fault)| {
-            if f.benign { PRIOR_HEALTHY * f.prior.get() } else { PRIOR_FAULTS * of(i, f) }
+            if f.benign { fine * f.prior.get() } else { PRIOR_FAULTS * of(i, f) }
         };
         let priors: Vec<f64> = faults.iter().enumerate().map(prior).collect();
         let explained: f64 = priors.iter().zip(&benign).filter(|(_, benign)| **benign).map(|(p, _)| p).sum();
-        let healthy = PRIOR_HEALTHY - explained + count(outcomes.healthy);
+        let healthy = fine - explained + count(outcomes.healthy);
         let unknown = PRIOR_UNKNOWN + count(outcomes.unknown);
         let mut states = vec![(State::Healthy, healthy.ln()), (State::Unknown, unknown.ln())];
         states.extend(priors.iter().enumerate().map(|(i, prior)| (State::One(i), prior.ln())));
@@ -326,18 +330,18 @@ mod tests {
     fn confirmed_faults_count_against_each_other_and_false_alarms_for_health() {
         let catalogue = Catalogue::default();
         let none = Outcomes { faults: vec![0; catalogue.faults().len()], ..Outcomes::default() };
-        let before = Belief::new(&catalogue, &none);
+        let before = Belief::new(&catalogue, &none, false);
         let mut often = none.clone();
         often.faults[3] = 4;
-        let after = Belief::new(&catalogue, &often);
+        let after = Belief::new(&catalogue, &often, false);
         let healthy = |b: &Belief| share(b, State::Healthy);
         let (was, is) = (share(&before, State::One(3)), share(&after, State::One(3)));
         assert!(is > 3.0 * was && is < 0.1, "{was} {is}");
         assert!(share(&after, State::One(4)) < share(&before, State::One(4)));
         assert!((healthy(&after) - healthy(&before)).abs() < 0.02, "{} {}", healthy(&before), healthy(&after));
-        let alarms = Belief::new(&catalogue, &Outcomes { healthy: 4, ..none.clone() });
+        let alarms = Belief::new(&catalogue, &Outcomes { healthy: 4, ..none.clone() }, false);
         assert!(healthy(&alarms) > healthy(&before));
-        let strange = Belief::new(&catalogue, &Outcomes { unknown: 4, ..none });
+        let strange = Belief::new(&catalogue, &Outcomes { unknown: 4, ..none }, false);
         assert!(share(&strange, State::Unknown) > share(&before, State::Unknown));
     }
 }

@@ -61,6 +61,11 @@ pub(super) struct Inquiry<'a> {
     unanswered: u32,
 }
 
+/// Whether the host was not watched before, as when somebody is called to it.
+fn is_called(case: &Case) -> bool {
+    case.seen.facts.live && case.seen.baseline.is_none()
+}
+
 impl<'a> Inquiry<'a> {
     pub(super) fn new(catalogue: &'a Catalogue, case: &'a Case, cx: &'a AgentContext) -> Self {
         let faults = catalogue.faults();
@@ -69,7 +74,7 @@ impl<'a> Inquiry<'a> {
             catalogue,
             case,
             cx,
-            belief: Belief::new(catalogue, &outcomes),
+            belief: Belief::new(catalogue, &outcomes, is_called(case)),
             seen: Vec::new(),
             strays: Vec::new(),
             telling: BTreeSet::new(),

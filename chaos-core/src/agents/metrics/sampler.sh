@@ -103,6 +103,19 @@ function kernel(    line, f, i, n, kind) {
 function whole(line,    f) {
     return match(line, /.*\)/) && split(substr(line, RLENGTH + 2), f, " ") >= 22
 }
+# What those used that a process waited for, told one frame later, when it is known who of them was seen while it ran:
+# the rest is of those that came and went between two frames, and whoever starts them is who is busy. Init waits for
+# what is none of its own.
+function unseen(pid, below,    late, spare, left) {
+    late = gain[pid]; spare = credit[pid] + spared[pid]
+    left = spare - late
+    if (left > credit[pid]) left = credit[pid]
+    spared[pid] = left > 0 ? left : 0
+    credit[pid] = 0
+    gain[pid] = below - ended[pid]
+    ended[pid] = below
+    return pid != 1 && late > spare ? late - spare : 0
+}
 # Prints who used the CPU since the last frame (the 40 busiest at most) and the 15 largest.
 function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, room, dead, stopped) {
     total = 0; top = 0; k = 0; dead = 0; stopped = 0
@@ -119,9 +132,11 @@ function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, ro
         if (start[pid] != f[20]) {
             used = frame == 1 ? 0 : f[12] + f[13]
             start[pid] = f[20]
-            delete told[pid]
+            delete told[pid]; delete credit[pid]; delete spared[pid]; delete gain[pid]
+            ended[pid] = frame == 1 ? f[14] + f[15] : 0
         } else used = f[12] + f[13] - ticks[pid]
         if (used < 0) used = 0
+        used += unseen(pid, f[14] + f[15])
         ticks[pid] = f[12] + f[13]
         alive[pid] = frame
         about[pid] = f[2] " " f[3] " " f[20]
@@ -147,9 +162,19 @@ function processes(n,    i, j, k, line, cut, f, pid, used, total, top, level, ro
     print "s total " total
     print "s zombies " dead
     print "s stopped " stopped
+    # What ended goes to whoever is left of those that started it.
+    for (pid in alive) if (alive[pid] != frame) {
+        line = pid; i = 0
+        do {
+            split(about[line], f, " ")
+            line = f[1]
+        } while ((line in alive) && alive[line] != frame && ++i < 100)
+        if ((line in alive) && alive[line] == frame) credit[line] += ticks[pid] + ended[pid]
+    }
     for (pid in alive) {
         if (alive[pid] != frame) {
             if (pid in told) print "x " pid " " start[pid]
+            delete credit[pid]; delete spared[pid]; delete gain[pid]; delete ended[pid]
             delete alive[pid]; delete start[pid]; delete ticks[pid]; delete about[pid]; delete size[pid]
             delete delta[pid]; delete name[pid]; delete chosen[pid]; delete told[pid]; delete files[pid]
         } else if (delta[pid] > level || chosen[pid] == frame) {

@@ -320,6 +320,10 @@ fn a_metrics_file_that_is_wrong_is_refused_in_one_line() {
 
 /// Two frames of a script, and the pid that it had.
 fn sampled(script: &str) -> (Vec<Series>, u32) {
+    sampled_frames(script, 2)
+}
+
+fn sampled_frames(script: &str, frames: usize) -> (Vec<Series>, u32) {
     use std::io::Read as _;
     let mut child = std::process::Command::new("sh")
         .args(["-c", script])
@@ -330,7 +334,7 @@ fn sampled(script: &str) -> (Vec<Series>, u32) {
     let mut stdout = child.stdout.take().unwrap();
     let mut sampler = crate::analysis::proc::ProcSampler::new();
     let (mut printed, mut buffer) = (Vec::new(), [0; 4096]);
-    while String::from_utf8_lossy(&printed).matches("\nE\n").count() < 2 {
+    while String::from_utf8_lossy(&printed).matches("\nE\n").count() < frames {
         let n = stdout.read(&mut buffer).unwrap();
         assert!(n > 0, "it ended by itself");
         printed.extend_from_slice(&buffer[..n]);
@@ -355,6 +359,33 @@ fn what_is_missing_in_proc_only_drops_its_part() {
     for gone in ["system.cpu.utilization", "system.disk.io", "system.network.io", "system.linux.pressure", "process."] {
         assert!(!has(gone), "{gone}");
     }
+}
+
+/// What begins and ends between two frames is seen nowhere; who starts it again and again is.
+#[test]
+fn whoever_starts_what_is_over_at_once_is_who_is_busy() {
+    use std::os::unix::process::CommandExt as _;
+    let starts = "while :; do awk 'BEGIN { for (i = 0; i < 200000; i++); }'; done";
+    let waits = "sh -c 'while :; do :; done' & wait";
+    let begin = |script: &str| {
+        std::process::Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap()
+    };
+    let mut both = [begin(starts), begin(waits)];
+    let (series, _) = sampled_frames(SAMPLER, 6);
+    for child in &mut both {
+        let group = format!("-{}", child.id());
+        assert!(std::process::Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
+        child.wait().unwrap();
+    }
+    let most = |child: &std::process::Child| {
+        let of = |s: &&Series| {
+            s.name == "process.cpu.utilization" && s.attribute("process.pid") == child.id().to_string()
+        };
+        series.iter().filter(of).flat_map(Series::samples).map(|(_, share)| share).fold(0.0, f64::max)
+    };
+    assert!(most(&both[0]) > 0.02, "{}", most(&both[0]));
+    // What runs all the time is itself to be seen, and is none of its parent's.
+    assert!(most(&both[1]) < 0.01, "{}", most(&both[1]));
 }
 
 /// The script itself, on the machine that runs the tests.

@@ -1,13 +1,15 @@
 //! A new level that lasts. The usual level is the baseline's median; a new one is a lasting stretch beyond five
 //! standard deviations, or a smaller shift of many samples that the rank-sum test is sure of.
 
-use super::{Anomaly, Point, Sight, robust, rows, run, score};
+use super::{APART_MS, Anomaly, Point, Sight, robust, rows, run, score};
 use crate::model::{Change, Timestamp};
 
 /// Standard deviations beyond which a sample is unusual.
 const UNUSUAL: f64 = 5.0;
 /// How often a usual sample may be called unusual, where there is enough history to tell.
 const RISK: f64 = 1e-4;
+/// How much farther than many the last of two samples must lie.
+const FAR: f64 = 2.0;
 /// Points on each side of a split at least.
 pub(super) const SIDE: usize = 5;
 /// Normal deviate from which a shift within the noise is believed.
@@ -23,6 +25,19 @@ pub(super) fn find(sight: &Sight<'_>) -> Option<Anomaly> {
         return anomaly(sight, run, sign);
     }
     within_noise(sight)
+}
+
+/// The same of two samples, as many as there are of what is asked rarely of a slow host: both are beyond what is usual,
+/// the last one far.
+pub(super) fn of_two(sight: &Sight<'_>) -> Option<Anomaly> {
+    let [first, second] = sight.now else { return None };
+    if sight.usual.is_empty() || second.at.saturating_sub(first.at) < APART_MS {
+        return None;
+    }
+    let sign = (second.value - sight.center).signum();
+    let margin = sight.profile.notable.max(FAR * UNUSUAL * sight.scale);
+    let away = |p: &Point| sign * (p.value - sight.center);
+    (away(first) > margin && away(second) > FAR * margin).then(|| anomaly(sight, sight.now, sign)).flatten()
 }
 
 /// The longest stretch beyond what is usual, and 1 if it lies above, -1 if below.

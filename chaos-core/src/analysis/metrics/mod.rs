@@ -9,7 +9,8 @@
 //! # Behavior
 //! - NaN, infinities and values beyond ±1e150 are missing samples; timestamps may come in any order, and of several
 //!   samples at one time the last counts.
-//! - Fewer than three samples in the observed window give nothing but silence; a constant series nothing but that, or a
+//! - Fewer than three samples in the observed window give nothing but silence, or a level if two, five seconds apart or
+//!   more, are both far beyond what is usual; a constant series nothing but that, or a
 //!   limit that is reached.
 //! - With fewer than three baseline samples, or without a baseline, the series is its own reference: its best split
 //!   into before and after, else its own median. Two samples do where they say the same and lie five seconds apart or
@@ -61,7 +62,7 @@ use self::{profile::Profile, season::Season};
 const LARGEST: f64 = 1e150;
 /// The fewest samples that tell what is usual.
 const FEWEST: usize = 3;
-/// How far apart two that say the same are at least to tell it too, in milliseconds.
+/// How far apart two are at least to tell it too, in milliseconds.
 const APART_MS: i64 = 5000;
 
 /// One thing abnormal about one series.
@@ -167,6 +168,7 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
         found.extend(missing::find(&Sight::new(series, usual, now), observed));
     }
     if now.len() < FEWEST {
+        found.extend(usual.and_then(|usual| level::of_two(&Sight::new(series, usual, now))));
         return found;
     }
     let history = &points[..points.partition_point(|p| p.at < observed.start.0)];

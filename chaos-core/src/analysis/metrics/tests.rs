@@ -48,6 +48,24 @@ fn a_busy_cpu_is_a_new_level_and_saturated() {
     assert!(found.iter().all(|a| a.score > 0.6), "{found:?}");
 }
 
+/// As a slow host is asked about its file systems: three times before, and twice since.
+#[test]
+fn two_samples_tell_what_is_far_beyond_the_usual_and_nothing_less() {
+    let told = |last: [(i64, f64); 2]| {
+        let before = [(0, 0.003), (7000, 0.003), (14_000, 0.004)];
+        let (at, values) = before.into_iter().chain(last).unzip();
+        let name = "system.filesystem.utilization".into();
+        run(&Series { name, unit: "1".into(), at, values, ..Series::default() })
+    };
+    let found = told([(21_000, 0.36), (28_000, 0.79)]);
+    assert_eq!(changes(&found), [Change::LevelUp]);
+    assert_eq!((found[0].onset, found[0].rows.clone()), (Some(Timestamp(21_000)), 3..5));
+    assert!(found[0].score > 0.5 && found[0].before.is_some());
+    for less in [[(21_000, 0.05), (28_000, 0.79)], [(21_000, 0.36), (28_000, 0.1)], [(21_000, 0.36), (28_000, 0.003)], [(21_000, 0.36), (22_000, 0.79)]] {
+        assert_eq!(told(less), [], "{less:?}");
+    }
+}
+
 #[test]
 fn growing_memory_is_a_trend_with_a_time_to_exhaustion() {
     let mut r = noise(2);

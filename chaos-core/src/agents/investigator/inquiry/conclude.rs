@@ -7,7 +7,7 @@ use super::{
         belief::{Belief, State},
         recurrence::{Outcomes, recurrence},
     },
-    Inquiry,
+    Inquiry, is_called,
 };
 use crate::model::{Basis, Confidence, Diagnosis, EventType, Finding, Hypothesis, Id, Recurrence};
 
@@ -71,7 +71,7 @@ impl Inquiry<'_> {
     /// What earlier incidents of the target say of this conclusion.
     fn recurrence(&self, top: State) -> Option<Recurrence> {
         let named = self.verdict(top);
-        let without = Belief::new(self.catalogue, &Outcomes::of(&[], self.catalogue)).shares();
+        let without = Belief::new(self.catalogue, &Outcomes::of(&[], self.catalogue), is_called(self.case)).shares();
         let prior = without.into_iter().find(|(s, _)| *s == top).map(|(_, p)| p);
         recurrence(&self.case.history, &named, prior.zip(self.priors.get(named.id()).copied()))
     }
