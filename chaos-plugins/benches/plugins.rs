@@ -72,23 +72,12 @@ fn observation(count: usize) -> Observation {
 /// The same, as a guest has it.
 fn native(seen: &Observation) -> chaos_plugin::Observation {
     let Body::Logs(logs) = &seen.evidence.iter().next().unwrap().1.body else { unreachable!() };
-    let mut texts = String::new();
-    let event = |l: &LogLine| {
-        texts += &l.text;
-        let text_end = texts.len() as u32;
-        texts.push('\0');
-        chaos_plugin::LogEvent { at: l.at.0, level: None, unit: Some(0), pid: l.pid, pattern: 0, text_end }
-    };
-    let logs = chaos_plugin::LogStream {
-        events: logs.lines.iter().map(event).collect(),
-        texts,
-        units: vec!["app.service".into()],
-        patterns: vec![],
-        total_events: logs.total_lines,
-    };
-    let mut same = chaos_plugin::Observation::empty();
-    let body = chaos_plugin::Body::Logs(logs);
-    same.evidence.push(chaos_plugin::Evidence { source: "journald".into(), body, gaps: vec![] });
+    let mut same =
+        chaos_plugin::Observation::empty().with_log("journald", logs.lines.iter().map(|l| (l.at.0, &l.text)));
+    let chaos_plugin::Body::Logs(stream) = &mut same.evidence[0].body else { unreachable!() };
+    stream.units.push("app.service".into());
+    stream.writers.fill(1);
+    stream.pids.fill(7);
     same
 }
 

@@ -32,6 +32,8 @@ else
 fi
 
 flags="-Clinker=$bin/wasm-component-ld -Clinker-flavor=wasm-ld -Clink-arg=--wasm-ld-path=$lld"
+# A search looks at 16 bytes at a time.
+flags+=" -Ctarget-feature=+simd128"
 # Without the paths of this machine.
 flags+=" --remap-path-prefix=$root=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 "${compiler[@]}" "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags" \

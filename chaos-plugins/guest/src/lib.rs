@@ -7,12 +7,11 @@
 //!
 //! impl Detector for OutOfSpace {
 //!     fn detect(seen: &Observation) -> Result<Vec<Finding>, String> {
-//!         let hit = |event: chaos_plugin::Event<'_>| {
-//!             let full = event.text.contains("No space left on device");
-//!             let finding = || Finding::new(Signal::Other("app.disk.full".into()), event.text).score(0.8);
-//!             full.then(|| finding().since(event.at).cite(event.source, event.row))
+//!         let finding = |event: chaos_plugin::Event<'_>| {
+//!             let finding = Finding::new(Signal::Other("app.disk.full".into()), event.text).score(0.8);
+//!             finding.since(event.at).cite(event.source, event.row)
 //!         };
-//!         Ok(seen.events().filter_map(hit).take(10).collect())
+//!         Ok(seen.containing("No space left on device").take(10).map(finding).collect())
 //!     }
 //! }
 //!
@@ -56,7 +55,7 @@ pub mod bindings {
 pub use bindings::detector::chaos::plugin::probe::Refusal;
 pub use bindings::detector::chaos::plugin::types::{
     Action, Answer, Basis, Body, Check, Citation, Culprit, Diagnosed, Diagnosis, Ending, Entity, EntityKind, Evidence,
-    Expect, Facts, Finding, Gap, Histogram, Hypothesis, Level, LogChange, LogEvent, LogPattern, LogSignal, LogStream,
+    Expect, Facts, Finding, Gap, Histogram, Hypothesis, Level, LogChange, LogPattern, LogSignal, LogStream,
     MetricChange, MetricSeries, MetricSignal, Observation, OnFailure, Plan, Reversibility, Rows, Signal, Verdict,
     Window,
 };
@@ -144,25 +143,70 @@ pub struct Logs<'a> {
 impl<'a> Logs<'a> {
     /// The records that were kept, in order of arrival.
     pub fn events(self) -> impl DoubleEndedIterator<Item = Event<'a>> + ExactSizeIterator + Clone {
-        (0..self.stream.events.len()).map(move |row| self.event(row))
+        (0..self.stream.at.len()).map(move |row| self.event(row))
+    }
+
+    /// Those whose message contains `needle`, in order of arrival: all messages are searched as the one text that they
+    /// are, many bytes at a time. Much faster than to look at each; use it for what tells most records apart from those
+    /// that may matter.
+    pub fn containing(self, needle: &str) -> impl Iterator<Item = Event<'a>> + Clone + use<'a> {
+        let LogStream { text_ends, texts, .. } = self.stream;
+        let finder = memchr::memmem::Finder::new(needle).into_owned();
+        // What ends a message is in none of them.
+        let (mut from, mut row) = (if needle.contains('\0') { texts.len() } else { 0 }, 0);
+        std::iter::from_fn(move || {
+            let at = from + finder.find(texts.as_bytes().get(from..)?)?;
+            row += text_ends.get(row..)?.partition_point(|end| (*end as usize) < at);
+            from = *text_ends.get(row)? as usize + 1;
+            let event = self.event(row);
+            row += 1;
+            Some(event)
+        })
     }
 
     /// # Panics
     /// Where there is no such row.
     fn event(self, row: usize) -> Event<'a> {
-        let LogStream { events, texts, units, .. } = self.stream;
-        let LogEvent { at, level, unit, pid, pattern, text_end } = events[row];
-        let start = row.checked_sub(1).map_or(0, |before| events[before].text_end as usize + 1);
+        let LogStream { at, levels, writers, pids, shapes, text_ends, texts, units, .. } = self.stream;
+        let start = row.checked_sub(1).map_or(0, |before| text_ends[before] as usize + 1);
         Event {
             source: self.source,
             row: row as u32,
-            at,
-            level,
-            unit: unit.map(|unit| units[unit as usize].as_str()),
-            pid,
-            text: &texts[start..text_end as usize],
-            pattern,
+            at: at[row],
+            level: levels[row].checked_sub(1).and_then(|l| LEVELS.get(usize::from(l)).copied()),
+            unit: writers[row].checked_sub(1).map(|unit| units[unit as usize].as_str()),
+            pid: Some(pids[row]).filter(|pid| *pid != 0),
+            text: &texts[start..text_ends[row] as usize],
+            pattern: shapes[row],
         }
+    }
+}
+
+/// From the least severe, as the contract counts them.
+const LEVELS: [Level; 9] = [
+    Level::Trace,
+    Level::Debug,
+    Level::Info,
+    Level::Notice,
+    Level::Warning,
+    Level::Error,
+    Level::Critical,
+    Level::Alert,
+    Level::Emergency,
+];
+
+impl LogStream {
+    /// One more record, whose writer and severity are not known.
+    fn push(&mut self, at: i64, text: &str) {
+        self.at.push(at);
+        self.levels.push(0);
+        self.writers.push(0);
+        self.pids.push(0);
+        self.shapes.push(0);
+        self.texts += text;
+        self.text_ends.push(self.texts.len() as u32);
+        self.texts.push('\0');
+        self.total_events += 1;
     }
 }
 
@@ -170,6 +214,12 @@ impl Observation {
     /// All log records that were kept.
     pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
         self.logs().flat_map(Logs::events)
+    }
+
+    /// All log records that were kept and contain `needle`: see [`Logs::containing`].
+    pub fn containing<'a>(&'a self, needle: &str) -> impl Iterator<Item = Event<'a>> {
+        let found: Vec<_> = self.logs().map(|logs| logs.containing(needle)).collect();
+        found.into_iter().flatten()
     }
 
     /// All log streams.
@@ -210,14 +260,20 @@ impl Observation {
     /// The same with one more log, for tests: each record a time, in milliseconds since 1970, and a message.
     #[must_use]
     pub fn with_log(mut self, source: &str, records: impl IntoIterator<Item = (i64, impl AsRef<str>)>) -> Self {
-        let mut stream =
-            LogStream { events: vec![], texts: String::new(), units: vec![], patterns: vec![], total_events: 0 };
+        let mut stream = LogStream {
+            at: vec![],
+            levels: vec![],
+            writers: vec![],
+            pids: vec![],
+            shapes: vec![],
+            text_ends: vec![],
+            texts: String::new(),
+            units: vec![],
+            patterns: vec![],
+            total_events: 0,
+        };
         for (at, text) in records {
-            stream.texts += text.as_ref();
-            let text_end = stream.texts.len() as u32;
-            stream.texts.push('\0');
-            stream.events.push(LogEvent { at, level: None, unit: None, pid: None, pattern: 0, text_end });
-            stream.total_events += 1;
+            stream.push(at, text.as_ref());
             self.observed.end = self.observed.end.max(at + 1);
         }
         self.evidence.push(Evidence { source: source.to_owned(), body: Body::Logs(stream), gaps: Vec::new() });
@@ -341,6 +397,19 @@ mod tests {
         assert_eq!(seen.logs().next().unwrap().events().next_back().unwrap().text, "é\nb");
         assert_eq!(seen.series().map(|(e, s)| (e, s.values[0])).collect::<Vec<_>>(), [(0, 2.0)]);
         assert_eq!((seen.observed.start, seen.observed.end), (0, 8));
+    }
+
+    #[test]
+    fn a_search_finds_each_record_once_and_never_what_lies_between_two() {
+        let texts = ["aa", "", "xaxaa", "é\naa", "a", "a", "b"];
+        let seen = Observation::empty().with_log("x", texts.map(|text| (1, text))).with_log("y", [(1, "b"), (1, "aa")]);
+        let found = |needle: &str| seen.containing(needle).map(|e| (e.source, e.row)).collect::<Vec<_>>();
+        for needle in ["aa", "a", "", "é", "xa", "aab", "b", "\n"] {
+            let each: Vec<_> = seen.events().filter(|e| e.text.contains(needle)).map(|e| (e.source, e.row)).collect();
+            assert_eq!(found(needle), each, "{needle:?}");
+        }
+        assert_eq!(found("\0"), []);
+        assert_eq!(found("a\0a"), []);
     }
 
     #[test]

@@ -8,15 +8,15 @@ export const detector = {
     const found = [];
     seen.evidence.forEach(({ body }, place) => {
       if (body.tag !== "logs") return;
-      const texts = body.val.texts.split("\0");
-      body.val.events.forEach((event, row) => {
-        if (found.length >= 10 || !texts[row].toLowerCase().includes(pattern)) return;
+      const { at, texts } = body.val;
+      texts.split("\0").forEach((text, row) => {
+        if (row >= at.length || found.length >= 10 || !text.toLowerCase().includes(pattern)) return;
         found.push({
           signal: { tag: "other", val: "app.pattern" },
           entity: { kind: "host", name: "", attributes: [] },
-          summary: texts[row].slice(0, 500),
+          summary: text.slice(0, 500),
           score: 0.7,
-          onset: event.at,
+          onset: at[row],
           cites: [{ tag: "rows", val: { evidence: place, start: row, end: row + 1 } }],
         });
       });

@@ -15,14 +15,14 @@ class Detector(exports.Detector):
             if not isinstance(evidence.body, Body_Logs):
                 continue
             logs = evidence.body.value
-            for row, (event, text) in enumerate(zip(logs.events, logs.texts.split("\0"))):
+            for row, (at, text) in enumerate(zip(logs.at, logs.texts.split("\0"))):
                 if pattern in text.lower() and len(found) < 10:
                     found.append(Finding(
                         signal=Signal_Other("app.pattern"),
                         entity=Entity(EntityKind.HOST, "", []),
                         summary=text[:500],
                         score=0.7,
-                        onset=event.at,
+                        onset=at,
                         cites=[Citation_Rows(Rows(place, row, row + 1))],
                     ))
         return found

@@ -6,7 +6,7 @@
 # Diagnosis:  A runaway process saturates the CPU (86 %)
 # Culprit:    stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
 # Plan:       Ask the busy processes of stress-ng-cpu to end; stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
-# Plan hash:  sha256 56a2c48f4b74e9b095465a9cc52bfe50ae23a325f4eabdbe62e8d730ce6e9732
+# Plan hash:  sha256 e422c15a000b4ef6a36ce5a456691345d8927ba77e5e58991ad26cdffaf8a7c2
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

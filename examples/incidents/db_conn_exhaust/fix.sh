@@ -6,7 +6,7 @@
 # Diagnosis:  A client holds all connections of a database (95 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 3ca50bd5de0c5e9e33130fecb0d39675f023c792e227d3e07c45d534f4a01fab
+# Plan hash:  sha256 9f7eabe9406b4fa21eaa5999fae19335b4b846c71a7dc7210839d3c988aaf003
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

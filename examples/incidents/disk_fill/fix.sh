@@ -6,7 +6,7 @@
 # Diagnosis:  A file system fills up (88 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 96b184bf090e1ac973cb8f2d62a7532c7d47f8c854e7514d96815d87660ec0d4
+# Plan hash:  sha256 3c6e941ca9794db6bb20b12aa2a4018ec0911f2f88be7477fd12568721af9250
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

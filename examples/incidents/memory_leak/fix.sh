@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-003
 # Generated:  2026-11-24T02:32:29.061Z
-# Diagnosis:  A process takes more and more memory (96 %)
+# Diagnosis:  A process takes more and more memory (95 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 0dcf159c319fc68823c586aa6f6798c0421264bedde9e92d1342180c25ccf062
+# Plan hash:  sha256 c3bd73fd0929a8b0ba11ad5605707217e4371ceadc27fdb0f6394c96d2104542
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

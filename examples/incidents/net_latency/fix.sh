@@ -6,7 +6,7 @@
 # Diagnosis:  The network is slow (94 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 bd3484d5cb29b93f59e0c4d8b65c3e51af2e926a313d59a8e5757ed5fd7157da
+# Plan hash:  sha256 cb102170efd4c6ffa190aae53379016b2b2889dc8ceab458f41d03b26a133a8e
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A service was stopped, or is down and nothing says why (73 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 3e662cf56c31349c49bc7e17d52635a9b1e6c253e90c118945c98e5eb840709f
+# Plan hash:  sha256 e866346516d518285d32cb7e57caeb43d9dbbdd17d1b3c5b444359cdbd08dd3b
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

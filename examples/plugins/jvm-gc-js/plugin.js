@@ -12,11 +12,11 @@ export const detector = {
     seen.evidence.forEach(({ body }, place) => {
       if (body.tag !== "logs") return;
       const long = [];
-      const texts = body.val.texts.split("\0");
-      body.val.events.forEach((event, row) => {
-        const match = PAUSE.exec(texts[row]);
+      const { at, texts } = body.val;
+      texts.split("\0").forEach((text, row) => {
+        const match = PAUSE.exec(text);
         const ms = match ? Number(match[2].replace(",", ".")) : 0;
-        if (ms >= longestUsual) long.push({ ms, full: match[1] === "Full", row, at: event.at });
+        if (ms >= longestUsual) long.push({ ms, full: match[1] === "Full", row, at: at[row] });
       });
       if (long.length === 0) return;
       long.sort((a, b) => b.ms - a.ms);

@@ -21,9 +21,9 @@ class Detector(exports.Detector):
                 continue
             pauses = []
             logs = evidence.body.value
-            for row, (event, text) in enumerate(zip(logs.events, logs.texts.split("\0"))):
+            for row, (at, text) in enumerate(zip(logs.at, logs.texts.split("\0"))):
                 if match := PAUSE.search(text):
-                    pauses.append((float(match[2].replace(",", ".")), match[1], row, event.at))
+                    pauses.append((float(match[2].replace(",", ".")), match[1], row, at))
             long = sorted((p for p in pauses if p[0] >= longest_usual), reverse=True)
             if not long:
                 continue

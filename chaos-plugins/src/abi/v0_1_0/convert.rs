@@ -113,17 +113,21 @@ fn evidence(e: &model::Evidence) -> abi::Evidence<'_> {
 }
 
 fn log_stream<'a>(logs: &'a model::Logs) -> abi::LogStream<'a> {
-    let mut texts = String::with_capacity(logs.lines.iter().map(|line| line.text.len() + 1).sum());
+    let lines = &logs.lines;
+    let mut texts = String::with_capacity(lines.iter().map(|line| line.text.len() + 1).sum());
     let mut units = Units::default();
-    let event = |line: &'a model::LogLine| {
+    let text_end = |line: &model::LogLine| {
         push(&mut texts, &line.text);
-        let text_end = position(texts.len());
         texts.push('\0');
-        let (level, unit) = (line.level.map(level), line.unit.as_deref().map(|unit| units.position(unit)));
-        abi::LogEvent { at: line.at.0, level, unit, pid: line.pid, pattern: line.pattern, text_end }
+        position(texts.len() - 1)
     };
     abi::LogStream {
-        events: logs.lines.iter().map(event).collect(),
+        at: lines.iter().map(|line| line.at.0).collect(),
+        levels: lines.iter().map(|line| line.level.map_or(0, |l| level(l) as u8 + 1)).collect(),
+        writers: lines.iter().map(|line| line.unit.as_deref().map_or(0, |unit| units.position(unit) + 1)).collect(),
+        pids: lines.iter().map(|line| line.pid.unwrap_or(0)).collect(),
+        shapes: lines.iter().map(|line| line.pattern).collect(),
+        text_ends: lines.iter().map(text_end).collect(),
         texts,
         units: units.names,
         patterns: logs
@@ -150,12 +154,13 @@ fn log_stream<'a>(logs: &'a model::Logs) -> abi::LogStream<'a> {
 
 /// A text of several, without what ends one.
 fn push(texts: &mut String, text: &str) {
-    let mut pieces = text.split('\0');
-    texts.push_str(pieces.next().unwrap_or_default());
-    for piece in pieces {
+    let mut from = 0;
+    for at in memchr::memchr_iter(0, text.as_bytes()) {
+        texts.push_str(&text[from..at]);
         texts.push(char::REPLACEMENT_CHARACTER);
-        texts.push_str(piece);
+        from = at + 1;
     }
+    texts.push_str(&text[from..]);
 }
 
 /// What wrote the events of a stream, in the order in which each is seen first.
@@ -509,20 +514,22 @@ mod tests {
         };
         let events =
             [(Some("b"), "one\ntwo"), (Some("a"), ""), (None, "\0a\0\0é\0"), (Some("a"), "last"), (Some("b"), "of b")];
-        let lines = events.map(|(unit, text)| event(unit, text)).into();
+        let mut lines = events.map(|(unit, text)| event(unit, text));
+        (lines[4].level, lines[4].pid) = (None, None);
+        let lines = lines.into();
         let logs = model::Logs { lines, total_lines: 9, ..model::Logs::default() };
         let stream = log_stream(&logs);
         let texts = ["one\ntwo", "", "\u{fffd}a\u{fffd}\u{fffd}é\u{fffd}", "last", "of b"];
         assert_eq!(stream.texts.split_terminator('\0').collect::<Vec<_>>(), texts, "by what ends each");
         let mut start = 0;
-        for (event, text) in stream.events.iter().zip(texts) {
-            assert_eq!(&stream.texts[start..event.text_end as usize], text, "by its place");
-            assert_eq!((event.at, event.level, event.pid, event.pattern), (7, Some(abi::Level::Error), Some(3), 4));
-            start = event.text_end as usize + 1;
+        for (end, text) in stream.text_ends.iter().zip(texts) {
+            assert_eq!(&stream.texts[start..*end as usize], text, "by its place");
+            start = *end as usize + 1;
         }
         assert_eq!(start, stream.texts.len());
         assert_eq!(stream.units, ["b", "a"]);
-        let units: Vec<_> = stream.events.iter().map(|e| e.unit).collect();
-        assert_eq!(units, [Some(0), Some(1), None, Some(1), Some(0)]);
+        assert_eq!(stream.writers, [1, 2, 0, 2, 1]);
+        assert_eq!((stream.at, stream.levels), (vec![7; 5], vec![6, 6, 6, 6, 0]));
+        assert_eq!((stream.pids, stream.shapes), (vec![3, 3, 3, 3, 0], vec![4; 5]));
     }
 }

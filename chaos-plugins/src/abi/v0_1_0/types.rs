@@ -36,18 +36,6 @@ pub(super) enum Level {
 
 #[derive(ComponentType, Lower, Debug, Clone)]
 #[component(record)]
-pub(super) struct LogEvent {
-    pub(super) at: i64,
-    pub(super) level: Option<Level>,
-    pub(super) unit: Option<u32>,
-    pub(super) pid: Option<u32>,
-    pub(super) pattern: u32,
-    #[component(name = "text-end")]
-    pub(super) text_end: u32,
-}
-
-#[derive(ComponentType, Lower, Debug, Clone)]
-#[component(record)]
 pub(super) struct Histogram<'a> {
     pub(super) start: i64,
     #[component(name = "width-ms")]
@@ -71,7 +59,13 @@ pub(super) struct LogPattern<'a> {
 #[derive(ComponentType, Lower, Debug, Clone, Default)]
 #[component(record)]
 pub(super) struct LogStream<'a> {
-    pub(super) events: Vec<LogEvent>,
+    pub(super) at: Vec<i64>,
+    pub(super) levels: Vec<u8>,
+    pub(super) writers: Vec<u32>,
+    pub(super) pids: Vec<u32>,
+    pub(super) shapes: Vec<u32>,
+    #[component(name = "text-ends")]
+    pub(super) text_ends: Vec<u32>,
     pub(super) texts: String,
     pub(super) units: Vec<&'a str>,
     pub(super) patterns: Vec<LogPattern<'a>>,

@@ -112,7 +112,8 @@ fn rust(dir: &Path) -> Result<Vec<u8>, Failure> {
     }
     let bin = lib.join(host).join("bin");
     let flags = format!(
-        "-Clinker={} -Clinker-flavor=wasm-ld -Clink-arg=--wasm-ld-path={}",
+        // A search looks at 16 bytes at a time.
+        "-Clinker={} -Clinker-flavor=wasm-ld -Clink-arg=--wasm-ld-path={} -Ctarget-feature=+simd128",
         bin.join("wasm-component-ld").display(),
         bin.join("gcc-ld/wasm-ld").display()
     );

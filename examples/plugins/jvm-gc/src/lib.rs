@@ -24,13 +24,14 @@ chaos_plugin::detector!(JvmGc);
 pub(crate) fn found(seen: &Observation, pause_ms: f64, share: f64) -> Vec<Finding> {
     seen.logs()
         .filter_map(|logs| {
-            let pauses = || logs.events().filter_map(|event| Some((event, pause(event.text)?)));
-            let (first, last) = (pauses().next()?.0.at, pauses().next_back()?.0.at);
-            let total: f64 = pauses().map(|(_, p)| p.ms).sum();
+            let mut long: Vec<_> =
+                logs.containing("Pause ").filter_map(|event| Some((event, pause(event.text)?))).collect();
+            let (first, last) = (long.first()?.0.at, long.last()?.0.at);
+            let total: f64 = long.iter().map(|(_, p)| p.ms).sum();
             let spent = if last > first { total / (last - first) as f64 } else { 0.0 };
-            let is_busy = spent >= share && pauses().count() > 1;
+            let is_busy = spent >= share && long.len() > 1;
             // What cites too much shows nothing: the longest pauses stand for all.
-            let mut long: Vec<_> = pauses().filter(|(_, p)| p.ms >= pause_ms || is_busy).collect();
+            long.retain(|(_, p)| p.ms >= pause_ms || is_busy);
             long.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
             let (event, longest) = long.first()?;
             let onset = long.iter().map(|(e, _)| e.at).min()?;

@@ -62,6 +62,7 @@ pub struct Finding {
 }
 
 /// As the detector sees a record.
+#[derive(Clone, Copy)]
 pub struct Event<'a> {
     pub source: u32,
     pub row: u32,
@@ -83,6 +84,13 @@ impl<'a> Logs<'a> {
             let LogEvent { at, unit, pid, text } = e;
             Event { source, row: row as u32, at: *at, unit: unit.as_deref(), pid: *pid, text }
         })
+    }
+}
+
+impl<'a> Logs<'a> {
+    pub fn containing(&self, needle: &str) -> impl DoubleEndedIterator<Item = Event<'a>> + use<'a> {
+        let finder = memchr::memmem::Finder::new(needle).into_owned();
+        self.events().filter(move |event| finder.find(event.text.as_bytes()).is_some())
     }
 }
 
