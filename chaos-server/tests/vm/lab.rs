@@ -203,7 +203,7 @@ mod hard {
         disk_inodes: STORAGE "hard" ["disk_inodes"], [("path", "/srv/data/sessions"), ("mountpoint", "/srv/data")];
         filesystem_read_only: STORAGE "hard" ["filesystem_read_only", "disk_errors"], [("mountpoint", "/srv/archive"), ("device", "dm-0")];
         disk_errors: STORAGE "hard" ["disk_errors"], [("device", "dm-0")];
-        disk_io_saturation: STORAGE "hard" ["disk_io_saturation"], [("command", "dd"), ("device", "dm-0")];
+        disk_io_saturation: STORAGE "hard" ["disk_io_saturation"], [("unit", "tile-builder.service"), ("command", "dd"), ("device", "dm-0")];
         cron_storm: STORAGE "hard" ["cron_storm"], [("command", "region-report"), ("unit", "cron.service")];
         db_lock_pileup: STORAGE "hard" ["db_lock_pileup"], [("command", "postgres")];
         db_auth_refused: STORAGE "hard" ["db_auth_refused"], [("path", "/etc/postgresql/15/main/pg_hba.conf")];
@@ -256,7 +256,7 @@ mod mild {
         disk_inodes: STORAGE "mild" ["disk_inodes"], [("path", "/srv/data/sessions"), ("mountpoint", "/srv/data")];
         filesystem_read_only: STORAGE "mild" ["filesystem_read_only", "disk_errors"], [("mountpoint", "/srv/archive"), ("device", "dm-0")];
         disk_errors: STORAGE "mild" ["disk_errors"], [("device", "dm-0")];
-        disk_io_saturation: STORAGE "mild" ["disk_io_saturation"], [("command", "dd"), ("device", "dm-0")];
+        disk_io_saturation: STORAGE "mild" ["disk_io_saturation"], [("unit", "tile-builder.service"), ("command", "dd"), ("device", "dm-0")];
         cron_storm: STORAGE "mild" ["cron_storm"], [("command", "region-report"), ("unit", "cron.service")];
         db_lock_pileup: STORAGE "mild" ["db_lock_pileup"], [("command", "postgres")];
         db_auth_refused: STORAGE "mild" ["db_auth_refused"], [("unit", "billing-sync.service"), ("path", "/etc/postgresql/15/main/pg_hba.conf")];

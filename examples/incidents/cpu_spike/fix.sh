@@ -6,7 +6,7 @@
 # Diagnosis:  A runaway process saturates the CPU (86 %)
 # Culprit:    stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
 # Plan:       Ask the busy processes of stress-ng-cpu to end; stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
-# Plan hash:  sha256 e422c15a000b4ef6a36ce5a456691345d8927ba77e5e58991ad26cdffaf8a7c2
+# Plan hash:  sha256 0398b5e995e34fd5078354efaf8db359f883a0b02db715c75caa77ccf839f306
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-004
 # Generated:  2026-11-24T02:33:47.558Z
-# Diagnosis:  A file system fills up (88 %)
+# Diagnosis:  A file system fills up (89 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 3c6e941ca9794db6bb20b12aa2a4018ec0911f2f88be7477fd12568721af9250
+# Plan hash:  sha256 46106df7e6771ab8fb109d230fafc1c6457248cc8edd676a5a2f3bf314876836
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A process takes more and more memory (95 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 c3bd73fd0929a8b0ba11ad5605707217e4371ceadc27fdb0f6394c96d2104542
+# Plan hash:  sha256 582b3b758726952385f2a5754de1cca0bd71a3c5185661169e0d916acf08b5ef
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  The network is slow (94 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 cb102170efd4c6ffa190aae53379016b2b2889dc8ceab458f41d03b26a133a8e
+# Plan hash:  sha256 b0b9e8fbf83583a8732a7f61a1d77a90591cd58c9b7c5252ed9a5434aa8bb1d9
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
