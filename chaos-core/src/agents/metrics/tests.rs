@@ -367,9 +367,7 @@ fn whoever_starts_what_is_over_at_once_is_who_is_busy() {
     use std::os::unix::process::CommandExt as _;
     let starts = "while :; do awk 'BEGIN { for (i = 0; i < 200000; i++); }'; done";
     let waits = "sh -c 'while :; do :; done' & wait";
-    let begin = |script: &str| {
-        std::process::Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap()
-    };
+    let begin = |script: &str| std::process::Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
     let mut both = [begin(starts), begin(waits)];
     let (series, _) = sampled_frames(SAMPLER, 6);
     for child in &mut both {
@@ -378,9 +376,8 @@ fn whoever_starts_what_is_over_at_once_is_who_is_busy() {
         child.wait().unwrap();
     }
     let most = |child: &std::process::Child| {
-        let of = |s: &&Series| {
-            s.name == "process.cpu.utilization" && s.attribute("process.pid") == child.id().to_string()
-        };
+        let of =
+            |s: &&Series| s.name == "process.cpu.utilization" && s.attribute("process.pid") == child.id().to_string();
         series.iter().filter(of).flat_map(Series::samples).map(|(_, share)| share).fold(0.0, f64::max)
     };
     assert!(most(&both[0]) > 0.02, "{}", most(&both[0]));

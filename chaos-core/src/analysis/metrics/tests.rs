@@ -61,7 +61,12 @@ fn two_samples_tell_what_is_far_beyond_the_usual_and_nothing_less() {
     assert_eq!(changes(&found), [Change::LevelUp]);
     assert_eq!((found[0].onset, found[0].rows.clone()), (Some(Timestamp(21_000)), 3..5));
     assert!(found[0].score > 0.5 && found[0].before.is_some());
-    for less in [[(21_000, 0.05), (28_000, 0.79)], [(21_000, 0.36), (28_000, 0.1)], [(21_000, 0.36), (28_000, 0.003)], [(21_000, 0.36), (22_000, 0.79)]] {
+    for less in [
+        [(21_000, 0.05), (28_000, 0.79)],
+        [(21_000, 0.36), (28_000, 0.1)],
+        [(21_000, 0.36), (28_000, 0.003)],
+        [(21_000, 0.36), (22_000, 0.79)],
+    ] {
         assert_eq!(told(less), [], "{less:?}");
     }
 }
