@@ -382,7 +382,7 @@ fn whoever_starts_what_is_over_at_once_is_who_is_busy() {
     };
     assert!(most(&both[0]) > 0.02, "{}", most(&both[0]));
     // What runs all the time is itself to be seen, and is none of its parent's.
-    assert!(most(&both[1]) < 0.01, "{}", most(&both[1]));
+    assert!(most(&both[1]) < 0.05, "{}", most(&both[1]));
 }
 
 /// The script itself, on the machine that runs the tests.
