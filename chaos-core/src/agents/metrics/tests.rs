@@ -320,10 +320,11 @@ fn a_metrics_file_that_is_wrong_is_refused_in_one_line() {
 
 /// Two frames of a script, and the pid that it had.
 fn sampled(script: &str) -> (Vec<Series>, u32) {
-    sampled_frames(script, 2)
+    sampled_frames(script, 2, |_| {})
 }
 
-fn sampled_frames(script: &str, frames: usize) -> (Vec<Series>, u32) {
+/// The same of more; `after` gets all that is printed, as soon as a frame is.
+fn sampled_frames(script: &str, frames: usize, mut after: impl FnMut(&str)) -> (Vec<Series>, u32) {
     use std::io::Read as _;
     let mut child = std::process::Command::new("sh")
         .args(["-c", script])
@@ -339,6 +340,7 @@ fn sampled_frames(script: &str, frames: usize) -> (Vec<Series>, u32) {
         assert!(n > 0, "it ended by itself");
         printed.extend_from_slice(&buffer[..n]);
         sampler.push(Timestamp(1), &buffer[..n]);
+        after(&String::from_utf8_lossy(&printed));
     }
     child.kill().unwrap();
     child.wait().unwrap();
@@ -366,23 +368,53 @@ fn what_is_missing_in_proc_only_drops_its_part() {
 fn whoever_starts_what_is_over_at_once_is_who_is_busy() {
     use std::os::unix::process::CommandExt as _;
     let starts = "while :; do awk 'BEGIN { for (i = 0; i < 200000; i++); }'; done";
-    let waits = "sh -c 'while :; do :; done' & wait";
-    let begin = |script: &str| std::process::Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
-    let mut both = [begin(starts), begin(waits)];
-    let (series, _) = sampled_frames(SAMPLER, 6);
-    for child in &mut both {
-        let group = format!("-{}", child.id());
-        assert!(std::process::Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
-        child.wait().unwrap();
-    }
-    let most = |child: &std::process::Child| {
-        let of =
-            |s: &&Series| s.name == "process.cpu.utilization" && s.attribute("process.pid") == child.id().to_string();
-        series.iter().filter(of).flat_map(Series::samples).map(|(_, share)| share).fold(0.0, f64::max)
+    let mut child = std::process::Command::new("sh").args(["-c", starts]).process_group(0).spawn().unwrap();
+    let (series, _) = sampled_frames(SAMPLER, 6, |_| {});
+    let group = format!("-{}", child.id());
+    assert!(std::process::Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
+    child.wait().unwrap();
+    let of = |s: &&Series| s.name == "process.cpu.utilization" && s.attribute("process.pid") == child.id().to_string();
+    let most = series.iter().filter(of).flat_map(Series::samples).map(|(_, share)| share).fold(0.0, f64::max);
+    assert!(most > 0.02, "{most}");
+}
+
+/// A parent is counted what nobody saw of its children, and not again what was seen of them: by a `/proc` of our own, in
+/// which one that used 150 ticks, 155 at its end, is waited for, together with one of 40 that came and went.
+#[test]
+fn what_was_seen_of_a_child_is_not_counted_again_for_its_parent() {
+    let proc = tempfile::tempdir().unwrap();
+    let write = |pid: u32, parent: u32, ticks: u32, ended: u32| {
+        let stat = format!("{pid} (sh) S {parent} 100 100 0 -1 0 0 0 0 0 {ticks} 0 {ended} 0 20 0 1 0 7 4096 9 0\n");
+        std::fs::create_dir_all(proc.path().join(pid.to_string())).unwrap();
+        std::fs::write(proc.path().join(pid.to_string()).join("stat"), stat).unwrap();
     };
-    assert!(most(&both[0]) > 0.02, "{}", most(&both[0]));
-    // What runs all the time is itself to be seen, and is none of its parent's.
-    assert!(most(&both[1]) < 0.05, "{}", most(&both[1]));
+    std::fs::write(proc.path().join("uptime"), "1000.00 1.00\n").unwrap();
+    write(100, 1, 0, 0);
+    write(101, 100, 50, 0);
+    let place = proc.path().to_str().unwrap();
+    let script = SAMPLER.replace("\"/proc/", &format!("\"{place}/")).replace(" /proc/[", &format!(" {place}/["));
+    let (mut seen, mut text) = (0, String::new());
+    sampled_frames(&script, 5, |printed| {
+        printed.clone_into(&mut text);
+        let frames = printed.matches("\nE\n").count();
+        if frames == seen {
+            return;
+        }
+        seen = frames;
+        match frames {
+            1 => write(101, 100, 150, 0),
+            2 => {
+                std::fs::remove_dir_all(proc.path().join("101")).unwrap();
+                write(100, 1, 0, 155 + 40);
+            }
+            _ => {}
+        }
+    });
+    let ticks = |pid: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(&format!("P {pid} ")));
+        lines.filter_map(|line| line.split(' ').nth(3)?.parse::<u32>().ok()).sum::<u32>()
+    };
+    assert_eq!((ticks("101"), ticks("100")), (100, 45), "{text}");
 }
 
 /// The script itself, on the machine that runs the tests.
