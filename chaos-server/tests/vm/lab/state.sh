@@ -1,8 +1,19 @@
 # shellcheck shell=bash
 # Prints what a fix might change on a host, a line each, without what changes by itself. Sent over ssh as text, as root.
-systemctl list-units --all --no-legend --plain --type service,socket,timer,mount |
-  awk '$1 !~ /^(session-|user|systemd-(tmpfiles|hostnamed|timedated)|chaos-|run-|apt-|dpkg-|e2scrub|fstrim|logrotate|man-db|motd)/ { print "unit", $1, $3, $4 }'
-systemctl list-unit-files --no-legend | awk '$2 != "transient" { print "enabled", $1, $2 }'
+# systemd of a busy emulated machine may not answer within its 25 s: then it is asked again, and never taken for empty.
+asked() {
+  local answer
+  for _ in 1 2 3 4 5; do
+    answer=$("$@") && [[ $answer ]] && printf '%s\n' "$answer" && return
+    sleep 3
+  done
+  echo "no answer to: $*" >&2
+  return 1
+}
+units=$(asked systemctl list-units --all --no-legend --plain --type service,socket,timer,mount) || exit 1
+files=$(asked systemctl list-unit-files --no-legend) || exit 1
+awk '$1 !~ /^(session-|user|systemd-(tmpfiles|hostnamed|timedated)|chaos-|run-|apt-|dpkg-|e2scrub|fstrim|logrotate|man-db|motd)/ { print "unit", $1, $3, $4 }' <<<"$units"
+awk '$2 != "transient" { print "enabled", $1, $2 }' <<<"$files"
 find /etc /opt /srv /usr/local /root -xdev -type f ! -path '/srv/*/*' ! -name '*.pyc' -size -2000k -exec sha256sum {} + 2>/dev/null | awk '{ print "file", $2, $1 }'
 find /etc /opt /srv -xdev ! -path '/srv/*/*' ! -path '*/__pycache__*' -printf 'mode %p %m %u %g\n' 2>/dev/null
 awk '{ split($4, o, ","); print "mount", $2, $3, o[1] }' /proc/mounts | grep -v '^mount /run/\(user\|credentials\)'
