@@ -152,6 +152,7 @@ const PROGRAMS: &[(&str, Args)] = &[
     ("pgrep", Args::Not(&[])),
     ("lsof", Args::Not(&["-r", "+r"])),
     ("findmnt", Args::Not(&["-p", "--poll"])),
+    ("namei", Args::Not(&[])),
     ("lsblk", Args::Not(&[])),
     ("getent", Args::Not(&[])),
     ("last", Args::Not(&[])),

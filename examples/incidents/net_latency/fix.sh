@@ -3,10 +3,10 @@
 #
 # Incident:   inc-20261124-001
 # Generated:  2026-11-24T10:58:54.842Z
-# Diagnosis:  The network is slow (94 %)
+# Diagnosis:  The network is slow (95 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 b0b9e8fbf83583a8732a7f61a1d77a90591cd58c9b7c5252ed9a5434aa8bb1d9
+# Plan hash:  sha256 5a9549ed3b67f3f68c111b0bba934f6341a22f07ab553f06090a326f511777a1
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -86,7 +86,10 @@ pub(super) fn from_findings(catalogue: &Catalogue, fault: &Fault, case: &Case) -
             let by_onset = a.finding.onset.cmp(&b.finding.onset);
             b.weight.total_cmp(&a.weight).then(by_score).then(by_onset).then(a.id.cmp(&b.id))
         });
-        from_log(rule, &suspects).or_else(|| from_entity(rule, &suspects, case)).or_else(|| writer(rule, &suspects))
+        from_log(rule, &suspects)
+            .or_else(|| from_entity(rule, &suspects, case))
+            .or_else(|| writer(rule, &suspects))
+            .or_else(|| file(rule, &suspects))
     })
 }
 
@@ -98,6 +101,15 @@ fn writer(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
         let mut attributes = captured(rule, s.finding);
         attributes.insert(rule.writer.clone(), name.clone());
         Some(named(Entity { kind: EntityKind::Unit, name, attributes }, vec![Basis::Finding(s.id)], None))
+    })
+}
+
+/// The file that a log speaks of, where nobody is known who wrote it: a log that is a file has no unit.
+fn file(rule: &CulpritRule, suspects: &[Suspect<'_>]) -> Option<Culprit> {
+    suspects.iter().find_map(|s| {
+        let attributes = captured(rule, s.finding);
+        let name = attributes.get("path")?.clone();
+        Some(named(Entity { kind: EntityKind::File, name, attributes }, vec![Basis::Finding(s.id)], None))
     })
 }
 

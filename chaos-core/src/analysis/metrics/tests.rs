@@ -156,6 +156,24 @@ fn a_full_disk_is_saturated_whatever_it_was_before() {
     assert_eq!(changes(&alone(&full)), [Change::Saturated]);
 }
 
+/// As a host that is slow is asked about its file systems within half a minute.
+#[test]
+fn three_samples_tell_what_runs_out_within_minutes_and_nothing_less() {
+    let told = |name: &str, values: [f64; 3]| {
+        let (at, values) = [0, 9500, 19_000].into_iter().zip(values).unzip();
+        alone(&Series { name: name.into(), unit: "1".into(), at, values, ..Series::default() })
+    };
+    let inodes = "system.filesystem.inodes.utilization";
+    let found = told(inodes, [0.494, 0.576, 0.71]);
+    assert_eq!(changes(&found), [Change::TrendUp]);
+    assert!(found[0].score > 0.6 && found[0].exhausted_after.is_some_and(|left| left.as_secs() < 60), "{found:?}");
+    // Not by as much as is notable, not in order, not upwards; and no limit that it comes nearer to.
+    for less in [[0.5, 0.51, 0.52], [0.5, 0.7, 0.6], [0.7, 0.6, 0.5]] {
+        assert_eq!(told(inodes, less), [], "{less:?}");
+    }
+    assert_eq!(told("system.linux.pressure", [0.0, 0.05, 0.1]), []);
+}
+
 #[test]
 fn six_samples_are_enough_for_a_disk_that_fills() {
     let mut disk =

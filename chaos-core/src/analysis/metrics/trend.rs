@@ -9,6 +9,10 @@ use crate::model::{Change, Timestamp};
 const MOST: usize = 60;
 /// Kendall's tau from which the order is one of growth.
 const ORDERLY: f64 = 0.7;
+/// Samples that tell a trend.
+const ENOUGH: usize = 5;
+/// What can run out is asked rarely: of a slow host so many tell it too, where they grew by as much as is notable.
+const FEW: usize = 3;
 /// A limit that is reached within this many seconds is notable by itself.
 const SOON: f64 = 1800.0;
 
@@ -27,7 +31,11 @@ pub(super) fn find(sight: &Sight<'_>) -> Option<Anomaly> {
     [0, n / 6, n / 3, n / 2].into_iter().find_map(|from| {
         let points = &sight.now[from..];
         let line = line(points)?;
-        let least = sight.profile.floor.max(4.0 * sight.scale);
+        let few = points.len() < ENOUGH;
+        if few && !(sight.profile.exhaustible && line.growth > 0.0) {
+            return None;
+        }
+        let least = if few { sight.profile.notable } else { sight.profile.floor }.max(4.0 * sight.scale);
         (line.growth.abs() > least && moved(sight, points, line.growth)).then(|| anomaly(sight, points, &line))
     })
 }
@@ -64,19 +72,19 @@ fn anomaly(sight: &Sight<'_>, points: &[Point], line: &Line) -> Anomaly {
 
 /// What grew as fast before is the host's own way, for all that can be told.
 pub(super) fn as_before(sight: &Sight<'_>, slope: f64) -> bool {
-    let usual = (sight.usual.len() >= 5).then(|| line(sight.usual)).flatten();
+    let usual = (sight.usual.len() >= ENOUGH).then(|| line(sight.usual)).flatten();
     usual.is_some_and(|u| u.slope * slope > 0.0 && u.slope.abs() > 0.5 * slope.abs())
 }
 
 /// The line through the points, where they do follow one.
 fn line(points: &[Point]) -> Option<Line> {
     let samples = thinned(points);
-    if samples.len() < 5 {
+    if samples.len() < FEW {
         return None;
     }
     let mut values: Vec<f64> = samples.iter().map(|(_, v)| *v).collect();
     let tau = robust::tau(&values);
-    // Few samples are in order by chance: five to seven must be so without exception.
+    // Few samples are in order by chance: up to seven must be so without exception.
     if tau.abs() < if samples.len() < 8 { 0.95 } else { ORDERLY } {
         return None;
     }
