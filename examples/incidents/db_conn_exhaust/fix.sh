@@ -6,7 +6,7 @@
 # Diagnosis:  A client holds all connections of a database (95 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 d44571b898a4a8f64fc5892e7e586fd3adb485281830f71fb3930ffb866f8978
+# Plan hash:  sha256 f07a3174a8a794d870a0d4644ecc2733efb26376c8dde65f184776605c80d0b0
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A service was stopped, or is down and nothing says why (73 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 f46818c091c3b42788b555a2a057f354ffabc8bf416ad383e7860e116a306913
+# Plan hash:  sha256 352253b6230a123bee6ad16fa40fea839886860fc3c4305e439cec999d9291e2
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
