@@ -349,6 +349,25 @@ async fn what_a_program_says_of_its_own_configuration_is_read_from_its_errors() 
 }
 
 #[tokio::test]
+async fn the_way_to_a_file_is_looked_at_that_a_log_of_no_unit_tells_of() {
+    let text = "*116 \"/var/www/html/index.html\" is forbidden (13: Permission denied), client: 10.0.0.9";
+    let mut denied = log(text, Level::Error);
+    denied.entity = Entity::new(EntityKind::Log, "/var/log/nginx/error.log");
+    let way = |html: &str| format!("f: /var/www/html/index.html\ndrwxr-xr-x root root /\n{html} root root html\n");
+    for (html, posterior) in [("d---------", 0.5..1.0), ("drwxr-xr-x", 0.0..0.3)] {
+        let said = way(html);
+        let answers = [("namei -l -- /var/www/html/index.html", said.as_str(), 0)];
+        let d = diagnose(&case(vec![denied.clone()], &answers)).await;
+        let named = d.hypotheses.iter().find(|(_, h)| h.verdict.id() == "permission_missing").unwrap().1;
+        assert!(posterior.contains(&named.posterior.get()), "{html}: {:#?}", d.steps);
+        if html == "d---------" {
+            let culprit = d.culprit.unwrap().entity;
+            assert_eq!((culprit.kind, culprit.name.as_str()), (EntityKind::File, "/var/www/html/index.html"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn hostile_names_stay_data() {
     let findings = vec![metric("system.cpu.utilization", "", Change::Saturated, 0.99), {
         let mut f = metric("process.cpu.utilization", "process.command=x process.pid=1;id", Change::LevelUp, 0.9);
