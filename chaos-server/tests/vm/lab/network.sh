@@ -17,7 +17,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         left = int(self.headers.get("Content-Length", 0))
         while left:
-            left -= len(self.rfile.read(min(left, 65536)))
+            got = len(self.rfile.read(min(left, 65536)))
+            if not got:  # the client has given up
+                self.close_connection = True
+                return
+            left -= got
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
