@@ -22,7 +22,7 @@ use chaos_core::{
     clock::SystemClock,
     conformance::{self, Recording},
     error::ErrorKind,
-    model::{AgentName, Ask, End, EventType, IncidentId, Phase, Timestamp, TraceEvent},
+    model::{AgentName, Ask, End, EventType, IncidentId, Phase, Status, Timestamp, TraceEvent},
     sinks::{Dir, Memory},
     transport::{Output, Request, Transport},
     transports::{Files, Local, Replay},
@@ -365,4 +365,43 @@ async fn an_incident_is_running_for_as_long_as_it_is_open() {
     assert_eq!(theirs.request_stop(&id).unwrap_err().kind(), ErrorKind::Conflict);
     let unknown = IncidentId::parse("inc-19990101-001").unwrap();
     assert_eq!(theirs.request_stop(&unknown).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_incident_that_waits_is_one_file_and_nothing_of_it_is_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (Dir::open(place.path()).unwrap(), Dir::open(place.path()).unwrap());
+    let asked = |id: &IncidentId| {
+        use serde_json::json;
+        let span = json!({ "start": NOON, "end": NOON });
+        let target = json!({ "name": "web", "kind": "ssh" });
+        let incident = json!({ "id": id, "status": "running", "target": target, "span": span });
+        json!({ "caller": "ops", "incident": incident }).to_string().into_bytes()
+    };
+    let id = ours.create_asked(NOON, asked).unwrap();
+    assert_eq!(std::fs::read_dir(ours.path(&id)).unwrap().count(), 1);
+    assert!(theirs.is_running(&id) && theirs.mark_interrupted(NOON).unwrap().is_empty());
+    // Others list it, and see who asked for it.
+    assert_eq!(theirs.summaries().unwrap()[0].target.name, "web");
+    assert_eq!(theirs.asked(&id), Some(asked(&id)));
+    // Its process died before it began.
+    drop(ours);
+    assert_eq!(theirs.mark_interrupted(NOON).unwrap(), [id.clone()]);
+    assert_eq!(theirs.summaries().unwrap()[0].status, Status::Interrupted);
+    assert_eq!(theirs.asked(&id), Some(asked(&id)));
+    let trace = std::fs::read(theirs.path(&id).join("trace.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Vec<TraceEvent>>(&trace).unwrap().len(), 1);
+    // One that came to its end keeps it too.
+    let next = theirs.create_asked(NOON, asked).unwrap();
+    assert_ne!(next, id);
+    theirs.close(&next).await.unwrap();
+    assert!(!theirs.is_running(&next) && theirs.mark_interrupted(NOON).unwrap().is_empty());
+    assert_eq!(theirs.asked(&next), Some(asked(&next)));
+    // One that was cut short while it was made was promised to nobody; the next number goes on.
+    let torn = theirs.create_asked(NOON, |_| b"{\"incident\":".to_vec()).unwrap();
+    drop(theirs);
+    let again = Dir::open(place.path()).unwrap();
+    assert!(again.mark_interrupted(NOON).unwrap().is_empty());
+    assert!(again.summaries().unwrap().iter().all(|s| s.id != torn));
+    assert!(again.create_asked(NOON, asked).unwrap() > torn);
 }

@@ -1,5 +1,6 @@
-"""The two routes that are compared, as a FastAPI coordinator would have them: events in memory, incidents on disk, where
-each is locked for as long as this process lives, and its state is written whole or not at all."""
+"""The two routes that are compared, as a FastAPI coordinator would have them: events in memory, incidents on disk: a
+folder each, with what was asked for and the incident as it stands in one file that is locked for as long as this process
+lives, as ours has it until the incident begins."""
 
 import fcntl
 import itertools
@@ -36,15 +37,13 @@ async def start(request: Start):
     incident_id = f"inc-20260101-{next(numbers):03}"
     path = os.path.join(root, incident_id)
     os.mkdir(path)
-    lock = open(os.path.join(path, ".running"), "w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    locks.append(lock)
     now = datetime.now(timezone.utc).isoformat()
     state = {"id": incident_id, "status": "running", "span": {"start": now, "end": now}}
-    for name, content in [("trace.json", []), ("request.json", request.model_dump()), (".incident.json", state)]:
-        with open(os.path.join(path, name), "w") as file:
-            json.dump(content, file)
-    os.rename(os.path.join(path, ".incident.json"), os.path.join(path, "incident.json"))
+    lock = open(os.path.join(path, ".running"), "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    json.dump({**request.model_dump(), "incident": state}, lock)
+    lock.flush()
+    locks.append(lock)
     return {"incident_id": incident_id, "status": "started"}
 
 

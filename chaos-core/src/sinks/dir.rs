@@ -13,6 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::trace_file::TraceFile;
 use crate::{
@@ -28,6 +29,10 @@ use crate::{
 
 /// A running incident holds a lock on this file in its directory; it goes away when the incident ends.
 const LOCK: &str = ".running";
+/// What was asked for, where the incident was made with that: until its end it stands in [`LOCK`].
+const ASKED: &str = ".request.json";
+/// The incident as it stands.
+const STATE: &str = "incident.json";
 /// What a person found out about an incident.
 const CONFIRMED: &str = "confirmed.json";
 /// Earlier incidents that are looked through, and those of one target that are kept.
@@ -51,7 +56,9 @@ struct Held {
     /// Opened for the first event: an incident may wait for long, beside many others, before it has one.
     trace: Option<TraceFile>,
     /// Locked for as long as it is open; the kernel lets go when the process dies, however it dies.
-    _lock: Option<File>,
+    lock: Option<File>,
+    /// What was asked for stands in the lock.
+    was_asked: bool,
 }
 
 /// An incident in one line, as `incident.json` has it.
@@ -90,6 +97,63 @@ impl Dir {
     #[must_use]
     pub fn path(&self, id: &IncidentId) -> PathBuf {
         self.root.join(id.as_str())
+    }
+
+    /// Makes an incident that is to be run later, perhaps much later: of it there is one file, locked, with what was asked
+    /// for. That is a JSON object whose `incident` is the incident as it stands until [`ArtifactSink::write`] has written
+    /// one; the rest is the caller's.
+    ///
+    /// # Errors
+    /// `Storage` when it can't be written; then nothing is left of it.
+    pub fn create_asked(&self, at: Timestamp, asked: impl FnOnce(&IncidentId) -> Vec<u8>) -> Result<IncidentId> {
+        let id = self.numbered(at)?;
+        let file = self.path(&id).join(LOCK);
+        let made = File::create(&file).and_then(|mut lock| {
+            lock.lock()?;
+            lock.write_all(&asked(&id))?;
+            Ok(lock)
+        });
+        match made {
+            Ok(lock) => {
+                self.held().insert(id.clone(), Held { trace: None, lock: Some(lock), was_asked: true });
+                Ok(id)
+            }
+            Err(e) => {
+                let _ = fs::remove_file(&file);
+                let _ = fs::remove_dir(self.path(&id));
+                Err(Error::storage("write what was asked for", &file, e))
+            }
+        }
+    }
+
+    /// What an incident was made with by [`Dir::create_asked`]; `None` when it was made otherwise, or can't be read.
+    #[must_use]
+    pub fn asked(&self, id: &IncidentId) -> Option<Vec<u8>> {
+        // It may come to its end between the two.
+        let read = |name| fs::read(self.path(id).join(name)).ok().filter(|bytes| !bytes.is_empty());
+        read(LOCK).or_else(|| read(ASKED))
+    }
+
+    /// `incident.json`; of an incident that has none yet, what it was made with.
+    ///
+    /// # Errors
+    /// `Storage` when there is neither.
+    pub fn state(&self, id: &IncidentId) -> Result<Vec<u8>> {
+        #[derive(Deserialize)]
+        struct Asked<'a> {
+            #[serde(borrow)]
+            incident: &'a RawValue,
+        }
+        let path = self.path(id).join(STATE);
+        let failed = |e| Error::storage("read the incident", &path, e);
+        match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let asked = self.asked(id).ok_or_else(|| failed(e))?;
+                let asked = serde_json::from_slice::<Asked<'_>>(&asked);
+                asked.map(|a| a.incident.get().into()).map_err(|e| failed(e.into()))
+            }
+            read => read.map_err(failed),
+        }
     }
 
     /// Takes up `id` as it is, emptied: for outputs that are to have a given id, such as a replay's.
@@ -147,7 +211,9 @@ impl Dir {
         let mut marked = Vec::new();
         for id in self.ids()? {
             let Ok(lock) = File::open(self.path(&id).join(LOCK)) else { continue };
-            if lock.try_lock().is_ok() && self.mark(&id, now).is_ok() {
+            // One that ended between the two is let go of as well, but its file is gone.
+            let is_left = lock.try_lock().is_ok() && self.path(&id).join(LOCK).exists();
+            if is_left && self.mark(&id, now).is_ok() {
                 marked.push(id);
             }
         }
@@ -156,8 +222,8 @@ impl Dir {
 
     fn mark(&self, id: &IncidentId, now: Timestamp) -> Result<()> {
         // Without it the incident was only just created, and its process may be about to take the lock.
-        let file = self.path(id).join("incident.json");
-        let bytes = fs::read(&file).map_err(|e| Error::storage("read the incident", &file, e))?;
+        let bytes = self.state(id)?;
+        let file = self.path(id).join(STATE);
         let mut incident: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| {
             Error::new(ErrorKind::Storage, "the incident can't be understood").with("path", file.display()).because(e)
         })?;
@@ -186,8 +252,14 @@ impl Dir {
         incident["reason"] = serde_json::json!(why);
         replace_file(&file, incident.to_string().as_bytes())?;
         let _ = fs::remove_file(self.path(id).join(STOP));
+        self.unlock(id, self.path(id).join(LOCK).metadata().is_ok_and(|lock| lock.len() > 0))
+    }
+
+    /// Ends what says that an incident is running, and keeps what was asked for.
+    fn unlock(&self, id: &IncidentId, was_asked: bool) -> Result<()> {
         let lock = self.path(id).join(LOCK);
-        fs::remove_file(&lock).map_err(|e| Error::storage("unlock the incident", &lock, e))
+        let ended = if was_asked { fs::rename(&lock, self.path(id).join(ASKED)) } else { fs::remove_file(&lock) };
+        ended.map_err(|e| Error::storage("unlock the incident", &lock, e))
     }
 
     /// All incidents in one line each, oldest first; those that can't be read are left out.
@@ -211,7 +283,7 @@ impl Dir {
             title: String,
             confidence: f64,
         }
-        let head: Head = serde_json::from_slice(&fs::read(self.path(id).join("incident.json")).ok()?).ok()?;
+        let head: Head = serde_json::from_slice(&self.state(id).ok()?).ok()?;
         Some(Summary {
             id: id.clone(),
             status: head.status,
@@ -337,7 +409,7 @@ impl Dir {
             confidence: Confidence,
             culprit: Option<Culprit>,
         }
-        let head: Head = serde_json::from_slice(&fs::read(self.path(id).join("incident.json")).ok()?).ok()?;
+        let head: Head = serde_json::from_slice(&fs::read(self.path(id).join(STATE)).ok()?).ok()?;
         let named = head.diagnosis.filter(|_| head.target == *wanted)?;
         Some(Past {
             id: id.clone(),
@@ -370,6 +442,33 @@ impl Dir {
         }
     }
 
+    /// Makes the directory of the day's next incident.
+    fn numbered(&self, at: Timestamp) -> Result<IncidentId> {
+        let day = at.day();
+        let prefix = format!("inc-{day}-");
+        let taken = |id: &IncidentId| id.as_str().strip_prefix(&prefix).and_then(|n| n.parse::<u32>().ok());
+        let known = self.last.lock().expect("no panic while held").clone();
+        let mut number = match known {
+            (known, number) if known == day => number,
+            _ => self.ids()?.iter().filter_map(taken).max().unwrap_or(0),
+        };
+        loop {
+            number = number
+                .checked_add(1)
+                .ok_or_else(|| Error::new(ErrorKind::Storage, "no number is left for this day").with("day", &day))?;
+            let id = IncidentId::numbered(&day, number);
+            // Making a directory either succeeds for one of all who try, or fails.
+            match fs::create_dir(self.path(&id)) {
+                Ok(()) => {
+                    *self.last.lock().expect("no panic while held") = (day, number);
+                    return Ok(id);
+                }
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(Error::storage("create the incident's directory", &self.path(&id), e)),
+            }
+        }
+    }
+
     /// Locks an incident whose directory was just made, and begins its trace.
     fn hold(&self, id: &IncidentId) -> Result<()> {
         let path = self.path(id);
@@ -378,7 +477,7 @@ impl Dir {
         let lock = File::create(&file).map_err(failed)?;
         lock.lock().map_err(failed)?;
         TraceFile::begin(&path.join("trace.json"))?;
-        self.held().insert(id.clone(), Held { trace: None, _lock: Some(lock) });
+        self.held().insert(id.clone(), Held { trace: None, lock: Some(lock), was_asked: false });
         Ok(())
     }
 
@@ -413,30 +512,9 @@ impl ArtifactSink for Dir {
     // File operations here are short and local; they run where they are called rather than on another thread.
 
     async fn create(&self, at: Timestamp) -> Result<IncidentId> {
-        let day = at.day();
-        let prefix = format!("inc-{day}-");
-        let taken = |id: &IncidentId| id.as_str().strip_prefix(&prefix).and_then(|n| n.parse::<u32>().ok());
-        let known = self.last.lock().expect("no panic while held").clone();
-        let mut number = match known {
-            (known, number) if known == day => number,
-            _ => self.ids()?.iter().filter_map(taken).max().unwrap_or(0),
-        };
-        loop {
-            number = number
-                .checked_add(1)
-                .ok_or_else(|| Error::new(ErrorKind::Storage, "no number is left for this day").with("day", &day))?;
-            let id = IncidentId::numbered(&day, number);
-            // Making a directory either succeeds for one of all who try, or fails.
-            match fs::create_dir(self.path(&id)) {
-                Ok(()) => {
-                    *self.last.lock().expect("no panic while held") = (day, number);
-                    self.hold(&id)?;
-                    return Ok(id);
-                }
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Error::storage("create the incident's directory", &self.path(&id), e)),
-            }
-        }
+        let id = self.numbered(at)?;
+        self.hold(&id)?;
+        Ok(id)
     }
 
     async fn append_event(&self, id: &IncidentId, event: &TraceEvent) -> Result<()> {
@@ -489,10 +567,9 @@ impl ArtifactSink for Dir {
 
     async fn close(&self, id: &IncidentId) -> Result<()> {
         let held = self.held().remove(id);
-        if held.is_some_and(|h| h._lock.is_some()) {
-            for file in [STOP, LOCK] {
-                let _ = fs::remove_file(self.path(id).join(file));
-            }
+        if let Some(Held { lock: Some(_lock), was_asked, .. }) = held {
+            let _ = fs::remove_file(self.path(id).join(STOP));
+            let _ = self.unlock(id, was_asked);
         }
         Ok(())
     }

@@ -1,13 +1,12 @@
 //! `list`, `show`, `report` and `stop`: what is stored of incidents, and the end of one that is running.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use chaos_core::{
     agents,
     artifact::ArtifactSink as _,
     audit,
     chart::visible,
-    error::Error,
     model::{Confirmation, Incident, IncidentId, Recovery, SCHEMA_VERSION, Status},
     sinks::{Dir, Summary},
 };
@@ -176,7 +175,7 @@ pub(crate) fn read(dir: &Dir, id: &IncidentId) -> Result<Incident, Failure> {
         schema_version: u32,
     }
     let path = dir.path(id).join("incident.json");
-    let bytes = fs::read(&path).map_err(|e| Failure::from(Error::storage("read", &path, e)))?;
+    let bytes = dir.state(id)?;
     let damaged = |e| Failure::new(Exit::Storage, format!("{} can't be understood: {e}", path.display()));
     let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
     if head.schema_version > SCHEMA_VERSION {

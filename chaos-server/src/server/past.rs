@@ -60,6 +60,23 @@ struct StoredInjection {
     scenario: String,
 }
 
+impl Stored {
+    fn head(self) -> Head {
+        let diagnosis = self.diagnosis.as_ref();
+        Head {
+            status: self.status,
+            reason: self.reason,
+            target: self.target,
+            began: self.span.start,
+            ended: self.span.end,
+            cause: diagnosis.map(|d| d.title.clone()),
+            fault: diagnosis.map(|d| d.verdict.id().to_owned()),
+            confidence: diagnosis.map(|d| d.confidence),
+            scenario: self.injection.map(|i| i.scenario),
+        }
+    }
+}
+
 /// What tells that a file was not written since: a file is replaced or grows.
 type Mark = (SystemTime, u64);
 
@@ -93,26 +110,17 @@ impl Past {
     /// The head of an incident; `None` when it is not there or can't be read.
     pub(super) fn head(&self, dir: &Dir, id: &IncidentId) -> Option<Arc<Head>> {
         let path = dir.path(id).join("incident.json");
-        let mark = mark(&path)?;
+        let Some(mark) = mark(&path) else {
+            // It was not begun yet.
+            return Some(Arc::new(serde_json::from_slice::<Stored>(&dir.state(id).ok()?).ok()?.head()));
+        };
         let known = self.heads.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         if let Some((at, head)) = known
             && at == mark
         {
             return Some(head);
         }
-        let stored: Stored = serde_json::from_slice(&read(&path).ok()?).ok()?;
-        let diagnosis = stored.diagnosis.as_ref();
-        let head = Arc::new(Head {
-            status: stored.status,
-            reason: stored.reason,
-            target: stored.target,
-            began: stored.span.start,
-            ended: stored.span.end,
-            cause: diagnosis.map(|d| d.title.clone()),
-            fault: diagnosis.map(|d| d.verdict.id().to_owned()),
-            confidence: diagnosis.map(|d| d.confidence),
-            scenario: stored.injection.map(|i| i.scenario),
-        });
+        let head = Arc::new(serde_json::from_slice::<Stored>(&read(&path).ok()?).ok()?.head());
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         if heads.len() >= KEPT_HEADS {
             heads.clear();

@@ -13,7 +13,6 @@ use std::{
 };
 
 use chaos_core::{
-    artifact::ArtifactSink as _,
     error::ErrorKind,
     model::{IncidentId, RunOptions, Status},
 };
@@ -107,12 +106,8 @@ pub(super) async fn start(server: &Arc<Server>, caller: &str, job: Job) -> Resul
         return Err(Problem::new(ErrorKind::Busy, detail).retry_after(u64::from(job.options.observe_s).clamp(5, 60)));
     }
     let began = server.clock.now();
-    let id = server.dir.create(began).await?;
+    let id = stored::create(&server.dir, began, &job)?;
     let scenario = job.request.scenario.clone();
-    if let Err(e) = stored::begin(&server.dir, &id, began, &job).await {
-        let _ = server.dir.close(&id).await;
-        return Err(e.into());
-    }
     let live = Live::new(id.clone(), key.clone(), job.subject.info.clone(), scenario, began);
     {
         let mut inner = runs.inner();

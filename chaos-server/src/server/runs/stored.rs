@@ -1,7 +1,5 @@
-//! What is written of an incident before and beside its run: that it is there, who asked for what, and how it ended
-//! when it never began. All of it is there before anybody is told of the incident.
-
-use std::fs;
+//! What is written of an incident before and beside its run: who asked for what, and how it ended when it never began.
+//! It is there before anybody is told of the incident.
 
 use chaos_core::{
     artifact::{ArtifactName, ArtifactSink as _},
@@ -14,9 +12,6 @@ use chaos_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{Job, Live, TargetVm};
-
-/// Beside the artifacts; its name keeps it out of their list.
-const REQUEST: &str = ".request.json";
 
 /// What was asked for. No secret: a scenario's arguments are not in here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,38 +29,43 @@ pub(crate) struct Request {
 impl Request {
     /// What was asked for; `None` of an incident that was not started by a server.
     pub(crate) fn of(dir: &Dir, id: &IncidentId) -> Option<Self> {
-        serde_json::from_slice(&fs::read(dir.path(id).join(REQUEST)).ok()?).ok()
+        serde_json::from_slice(&dir.asked(id)?).ok()
     }
 }
 
-/// Writes that the incident is there.
-pub(super) async fn begin(dir: &Dir, id: &IncidentId, began: Timestamp, job: &Job) -> Result<()> {
-    let path = dir.path(id).join(REQUEST);
-    let text = serde_json::to_vec(&job.request).unwrap_or_default();
-    fs::write(&path, text).map_err(|e| Error::storage("write", &path, e))?;
-    let incident = Incident {
-        schema_version: SCHEMA_VERSION,
-        id: id.clone(),
-        status: Status::Running,
-        reason: None,
-        target: job.subject.info.clone(),
-        options: job.options.clone(),
-        span: began..began,
-        observation: None,
-        findings: Ledger::default(),
-        answers: Ledger::default(),
-        diagnosis: None,
-        plans: Vec::new(),
-        risks: Vec::new(),
-        injection: None,
-        errors: Vec::new(),
-    };
-    put(dir, id, &incident).await
+/// What an incident is made with: the request, and the incident as it stands until its run begins.
+#[derive(Serialize)]
+struct Asked<'a> {
+    #[serde(flatten)]
+    request: &'a Request,
+    incident: &'a Incident,
 }
 
-async fn put(dir: &Dir, id: &IncidentId, incident: &Incident) -> Result<()> {
-    let bytes = serde_json::to_vec(incident).unwrap_or_default();
-    dir.write(id, &ArtifactName::new("incident.json")?, &bytes).await
+/// Makes the incident.
+///
+/// # Errors
+/// When it can't be written; then nothing is left of it.
+pub(super) fn create(dir: &Dir, began: Timestamp, job: &Job) -> Result<IncidentId> {
+    dir.create_asked(began, |id| {
+        let incident = Incident {
+            schema_version: SCHEMA_VERSION,
+            id: id.clone(),
+            status: Status::Running,
+            reason: None,
+            target: job.subject.info.clone(),
+            options: job.options.clone(),
+            span: began..began,
+            observation: None,
+            findings: Ledger::default(),
+            answers: Ledger::default(),
+            diagnosis: None,
+            plans: Vec::new(),
+            risks: Vec::new(),
+            injection: None,
+            errors: Vec::new(),
+        };
+        serde_json::to_vec(&Asked { request: &job.request, incident: &incident }).unwrap_or_default()
+    })
 }
 
 /// Ends an incident of which no run was begun: two events, and the status.
@@ -94,11 +94,11 @@ pub(super) async fn conclude(dir: &Dir, live: &Live, status: Status, why: &str) 
 }
 
 async fn ended(dir: &Dir, live: &Live, status: Status, why: &str) -> Result<()> {
-    let bytes = dir.read(&live.id, &ArtifactName::new("incident.json")?).await?;
-    let mut incident: Incident = serde_json::from_slice(&bytes)
+    let mut incident: Incident = serde_json::from_slice(&dir.state(&live.id)?)
         .map_err(|e| Error::new(ErrorKind::Storage, "the incident can't be understood").because(e))?;
     incident.status = status;
     incident.reason = Some(why.to_owned());
     incident.span.end = SystemClock::default().now().max(live.began);
-    put(dir, &live.id, &incident).await
+    let bytes = serde_json::to_vec(&incident).unwrap_or_default();
+    dir.write(&live.id, &ArtifactName::new("incident.json")?, &bytes).await
 }
