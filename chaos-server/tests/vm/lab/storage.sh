@@ -545,7 +545,8 @@ runaway_log_journal_revert() {
 # ---------------------------------------------------------------------------------------------------------------------
 # db_disk_bound: queries read a table that is in no cache from a slow disk, a tablespace on /srv/warehouse (a device-mapper delay
 # of 10 ms a read). prepare takes some 45 s: it fills the table. Healthy: five lookups a second.
-# hard: six clients without a pause, mild: two. After two to three minutes (hard) nearly all is in the page cache, and the fault is over.
+# A table larger than memory would take too long to fill: what was read of this one is dropped from the page cache each second.
+# hard: six clients without a pause, mild: two.
 # Fault: db_disk_bound. Culprit: unit meter-report.service, the processes postgres it keeps busy (app app [local] SELECT), device dm-0 (mountpoint /srv/warehouse). Shows after 5 s.
 # Numbers (hard): PSI io some avg10 91, iowait 37 %; six backends in state D; dm-0 busy, some 350 reads a second of 8 KB. PostgreSQL's log has nothing.
 #   pgbench[9334]: progress: 5.0 s, 4.6 tps, lat 23.571 ms stddev 14.580, 0 failed   (meter-lookup before; the latency grows)
@@ -563,8 +564,10 @@ db_disk_bound_prepare() {
   dmsetup load warehouse --table "0 $sectors delay $loop 0 10"
   dmsetup suspend warehouse
   dmsetup resume warehouse
-  echo 1 >/proc/sys/vm/drop_caches
   mkdir -p /opt/meter
+  # shellcheck disable=SC2016
+  _begin meter-uncached -p User=postgres /bin/sh -c \
+    'while sleep 1; do for f in /srv/warehouse/pg/*/*/*; do dd if="$f" iflag=nocache count=0 status=none; done; done'
   # shellcheck disable=SC2016
   printf '%s\n' '\set id random(1, 44000)' 'select length(payload) from readings where id = :id;' >/opt/meter/lookup.sql
   _begin meter-lookup -p User=app -E PGAPPNAME=meter-lookup \
@@ -577,7 +580,7 @@ db_disk_bound_inject() {
     /usr/lib/postgresql/15/bin/pgbench -n -M prepared -c $clients -P 5 -T 3600 -f /opt/meter/lookup.sql app
 }
 db_disk_bound_revert() {
-  _end meter-report meter-lookup
+  _end meter-report meter-lookup meter-uncached
   sto_sql app -c 'drop table if exists readings' -c checkpoint
   sto_sql postgres -c 'drop tablespace if exists warehouse'
   sto_fs_down warehouse
