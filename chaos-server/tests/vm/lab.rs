@@ -208,7 +208,7 @@ mod hard {
         db_lock_pileup: STORAGE "hard" ["db_lock_pileup"], [("command", "postgres")];
         db_auth_refused: STORAGE "hard" ["db_auth_refused"], [("path", "/etc/postgresql/15/main/pg_hba.conf")];
         backup_at_peak: STORAGE "hard" ["backup_at_peak"], [("unit", "nightly-backup.service"), ("command", "tar"), ("command", "gzip")];
-        db_disk_bound: STORAGE "hard" ["db_disk_bound"], [];
+        db_disk_bound: STORAGE "hard" ["db_disk_bound"], [("command", "postgres"), ("unit", "meter-report.service"), ("device", "dm-0")];
         crash_loop: SERVICES "hard" ["crash_loop"], [("unit", "inventory.service")];
         service_killed: SERVICES "hard" ["service_killed"], [("unit", "thumbnailer.service")];
         permission_missing: SERVICES "hard" ["permission_missing"], [("unit", "invoices.service"), ("path", "/etc/invoices/invoices.ini")];
@@ -261,7 +261,7 @@ mod mild {
         db_lock_pileup: STORAGE "mild" ["db_lock_pileup"], [("command", "postgres")];
         db_auth_refused: STORAGE "mild" ["db_auth_refused"], [("unit", "billing-sync.service"), ("path", "/etc/postgresql/15/main/pg_hba.conf")];
         backup_at_peak: STORAGE "mild" ["backup_at_peak"], [("unit", "nightly-backup.service"), ("command", "tar"), ("command", "gzip")];
-        db_disk_bound: STORAGE "mild" ["db_disk_bound"], [];
+        db_disk_bound: STORAGE "mild" ["db_disk_bound"], [("command", "postgres"), ("unit", "meter-report.service"), ("device", "dm-0")];
         crash_loop: SERVICES "mild" ["crash_loop"], [("unit", "inventory.service")];
         service_killed: SERVICES "mild" ["service_killed"], [("unit", "nginx.service")];
         permission_missing: SERVICES "mild" ["permission_missing"], [("unit", "invoices.service"), ("path", "/var/spool/invoices")];
@@ -312,7 +312,7 @@ mod already {
         zombies: RESOURCES "already" ["zombies"], [("command", "perl")];
         host_out_of_memory: RESOURCES "already" ["host_out_of_memory"], [("unit", "price-cache.service"), ("command", "python3")];
         backup_at_peak: STORAGE "already" ["backup_at_peak"], [("unit", "nightly-backup.service"), ("command", "tar"), ("command", "gzip")];
-        db_disk_bound: STORAGE "already" ["db_disk_bound"], [];
+        db_disk_bound: STORAGE "already" ["db_disk_bound"], [("command", "postgres"), ("unit", "meter-report.service"), ("device", "dm-0")];
         dependency_missing: SERVICES "already" ["dependency_missing"], [("unit", "inventory.service")];
         clock_jump: SERVICES "already" ["clock_jump"], [];
         certificate_mismatch: SERVICES "already" ["certificate_mismatch"], [];

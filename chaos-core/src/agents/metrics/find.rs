@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{MetricsAgent, away, words};
+use super::{MetricsAgent, away, clock, words};
 use crate::{
     agent::{Agent, AgentContext},
     analysis::metrics::{self as analysis, Anomaly, process::process_groups},
@@ -46,6 +46,7 @@ impl Agent<Observation, Vec<Finding>> for MetricsAgent {
         let busiest = of_busiest(seen, &findings);
         findings.extend(busiest);
         findings.extend(away::find(seen));
+        findings.extend(clock::find(seen));
         findings.retain(|f| f.score >= LEAST);
         // Summaries differ wherever names or attributes do, so the order is total.
         findings.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.summary.cmp(&b.summary)));

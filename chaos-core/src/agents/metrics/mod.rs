@@ -3,6 +3,7 @@
 
 mod artifact;
 mod away;
+mod clock;
 mod collect;
 mod files;
 mod find;

@@ -241,9 +241,10 @@ BEGIN {
                 else if (whole(line)) stats[++seen] = line
                 else if (length(line) < 90) torn = line
             } else if (line ~ /^\/sys\/fs\/cgroup\/.*\/(cpu\.stat|memory\.events|pids\.events|cgroup\.events):/) {
-                # unit/file:key number; the number of tasks that were refused is called max, as are other things.
+                # unit/file:key number; what is called max is the tasks that were refused, or how often memory met its limit.
                 sub(/^\/sys\/fs\/cgroup\/system\.slice\//, "", line)
-                if (line !~ /\/memory\.events:max / && line ~ /^[^ \/]+\/[a-z.]+:[a-z_]+ [0-9]+$/ && counters < 400) {
+                sub(/\/memory\.events:max /, "/memory.events:memory_max ", line)
+                if (line ~ /^[^ \/]+\/[a-z.]+:[a-z_]+ [0-9]+$/ && counters < 400) {
                     sub(/\/[a-z.]+:/, " ", line)
                     counter[++counters] = line
                 }

@@ -101,6 +101,7 @@ fn subject(series: &Series, entity: &Entity) -> String {
         "system.network.tcp.listen_overflows" => "connections that a full queue turned away".to_owned(),
         "systemd.service.cpu.throttled" => format!("{} held back by its CPU quota", of("systemd.unit.name")),
         "systemd.service.memory.oom_kills" => format!("{} kills for lack of memory", of("systemd.unit.name")),
+        "systemd.service.memory.limited" => format!("{} at its limit of memory", of("systemd.unit.name")),
         "systemd.service.tasks.refused" => format!("{} tasks refused", of("systemd.unit.name")),
         "system.process.running" => "runnable processes".to_owned(),
         "system.process.blocked" => "processes blocked on I/O".to_owned(),

@@ -66,6 +66,8 @@ const TABLE: &[Row] = &[
     ("system.boot_time", "", 5.0, 30.0, None),
     ("systemd.service.cpu.throttled", "", 0.05, 0.3, None),
     ("systemd.service.memory.oom_kills", "", 0.0, 0.02, None),
+    // A service that reads files meets its limit now and then, and the page cache gives way: that is as it should be.
+    ("systemd.service.memory.limited", "", 20.0, 100.0, None),
     ("systemd.service.tasks.refused", "", 0.0, 0.1, None),
     ("process.cpu.utilization", "", 0.03, 0.15, None),
     ("process.memory.usage", "", 32.0 * MB, 150.0 * MB, None),
@@ -81,7 +83,7 @@ const EVENTS: [&str; 4] = [
 ];
 
 /// Series that are at nought, or near it, on a host that is well: a level that is notable is so whatever was before.
-const AT_REST: [(&str, &str); 11] = [
+const AT_REST: [(&str, &str); 12] = [
     ("system.cpu.utilization", "iowait"),
     ("system.cpu.utilization", "steal"),
     ("system.linux.pressure", ""),
@@ -93,6 +95,7 @@ const AT_REST: [(&str, &str); 11] = [
     ("system.process.state.count", "stopped"),
     ("system.process.state.count", "zombie"),
     ("systemd.service.cpu.throttled", ""),
+    ("systemd.service.memory.limited", ""),
 ];
 
 /// Series that say again what another one says, or never change.

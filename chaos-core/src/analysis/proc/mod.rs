@@ -23,7 +23,7 @@
 //! | `x` | pid and start in ticks of a process that is gone |
 //! | `b`, `i` | a line of `df -kP`, of `df -iP` |
 //! | `u` | a service that runs, as its unit is called |
-//! | `g` | a service that was held back, `throttled_usec`, `oom_kill`, `max` (tasks refused) or `frozen`, and a number |
+//! | `g` | a service that was held back, `throttled_usec`, `oom_kill`, `max` (tasks refused), `memory_max` (met its limit of memory) or `frozen`, and a number |
 //! | `w` | the mount point of a device that is mounted read-only |
 //! | `r` | round-trip time in milliseconds of a TCP connection to another host |
 

@@ -10,9 +10,10 @@ use crate::model::Series;
 const MAX_SERVICES: usize = 512;
 
 /// What a service counts, as which metric, in which unit, and how it becomes one per second if it is a counter.
-const COUNTERS: [(&str, &str, &str, Option<f64>); 4] = [
+const COUNTERS: [(&str, &str, &str, Option<f64>); 5] = [
     ("throttled_usec", "systemd.service.cpu.throttled", "1", Some(1e-6)),
     ("oom_kill", "systemd.service.memory.oom_kills", "{kill}/s", Some(1.0)),
+    ("memory_max", "systemd.service.memory.limited", "{time}/s", Some(1.0)),
     ("max", "systemd.service.tasks.refused", "{task}/s", Some(1.0)),
     ("frozen", "systemd.service.frozen", "1", None),
 ];

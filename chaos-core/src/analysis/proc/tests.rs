@@ -181,7 +181,7 @@ fn services_and_round_trips_come_with_some_frames() {
     };
     frame(1, "u nginx.service\nu app.service\nu x\nr 0.4\nr 100.2\nr 2\nr bad\n");
     frame(2, "");
-    frame(3, "u app.service\nr 210.0\nr 190.0\n");
+    frame(3, "u app.service\nr 210.0\nr 190.0\ng app.service memory_max 400\ng app.service no_such 1\n");
     let series = sampler.finish();
     let of = |name: &str, unit: &str| {
         let is = |s: &&Series| s.name == name && s.attribute("systemd.unit.name") == unit;
@@ -190,5 +190,6 @@ fn services_and_round_trips_come_with_some_frames() {
     assert_eq!(of("systemd.service.running", "nginx.service"), Some((vec![1000, 3000], vec![1.0, 0.0])));
     assert_eq!(of("systemd.service.running", "app.service"), Some((vec![1000, 3000], vec![1.0, 1.0])));
     assert_eq!(of("system.network.tcp.rtt", ""), Some((vec![1000, 3000], vec![0.002, 0.2])));
-    assert_eq!(series.len(), 3, "{series:?}");
+    assert_eq!(of("systemd.service.memory.limited", "app.service"), Some((vec![3000], vec![200.0])));
+    assert_eq!(series.len(), 4, "{series:?}");
 }

@@ -261,8 +261,8 @@ cpu_quota_throttling_revert() {
 # ---------------------------------------------------------------------------------------------------------------------
 # host_out_of_memory: an in-memory cache without a limit, which locks its memory, grows until the kernel kills it, and starts again.
 # The host has no swap (as many in clouds). The lock keeps the time short in which everything else is read from the disk over and over.
-# hard: 60 MB a second, mild: 20 MB a second; each then is killed, waits 6 s and grows anew.
-# Fault: host_out_of_memory. Culprit: unit price-cache.service (process python3, the largest). Memory falls from the start; the first kill after some 20 s (hard), 45 s (mild): slow.
+# hard: 60 MB a second, mild: 30 MB a second; each then is killed, waits 6 s and grows anew.
+# Fault: host_out_of_memory. Culprit: unit price-cache.service (process python3, the largest). Memory falls from the start; the first kill after some 20 s (hard), 35 s (mild): slow.
 # Numbers: available memory falls to nothing, then comes back at once (saw); /proc/vmstat oom_kill grows; PSI memory some 20 at the kill.
 #   kernel: Out of memory: Killed process 14335 (python3) total-vm:812936kB, anon-rss:788832kB, …   (global_oom,task_memcg=/system.slice/price-cache.service)
 #   systemd[1]: price-cache.service: A process of this unit has been killed by the OOM killer.
@@ -291,7 +291,7 @@ PY
 }
 host_out_of_memory_inject() {
   local step=60
-  [ "$1" = mild ] && step=20
+  [ "$1" = mild ] && step=30
   echo $step >/opt/price-cache/preload.new
   mv /opt/price-cache/preload.new /opt/price-cache/preload
 }

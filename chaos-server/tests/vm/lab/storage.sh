@@ -544,7 +544,7 @@ runaway_log_journal_revert() {
 
 # ---------------------------------------------------------------------------------------------------------------------
 # db_disk_bound: queries read a table that is in no cache from a slow disk, a tablespace on /srv/warehouse (a device-mapper delay
-# of 10 ms a read). prepare takes some 45 s: it fills the table. Healthy: five lookups a second.
+# of 25 ms a read). prepare takes some 45 s: it fills the table. Healthy: five lookups a second.
 # A table larger than memory would take too long to fill: what was read of this one is dropped from the page cache each second.
 # hard: six clients without a pause, mild: two.
 # Fault: db_disk_bound. Culprit: unit meter-report.service, the processes postgres it keeps busy (app app [local] SELECT), device dm-0 (mountpoint /srv/warehouse). Shows after 5 s.
@@ -556,12 +556,12 @@ db_disk_bound_prepare() {
   read -r _ sectors _ loop _ <<<"$(dmsetup table warehouse)"
   install -d -o postgres -m 700 /srv/warehouse/pg
   sto_sql postgres -c "create tablespace warehouse location '/srv/warehouse/pg'" -c 'grant create on tablespace warehouse to app'
-  sto_sql app -c 'create unlogged table readings (id int, payload text) tablespace warehouse' -c 'alter table readings owner to app' \
+  sto_sql app -c 'create unlogged table readings (id int, payload text) with (autovacuum_enabled = off) tablespace warehouse' -c 'alter table readings owner to app' \
     -c 'alter table readings alter payload set storage plain' \
     -c "insert into readings select i, repeat('x', 7900) from generate_series(1, 44000) i" \
-    -c 'create index readings_id on readings (id)' -c 'analyze readings' -c checkpoint
+    -c 'create index readings_id on readings (id)' -c 'vacuum (freeze, analyze) readings' -c checkpoint
   sync -f /srv/warehouse
-  dmsetup load warehouse --table "0 $sectors delay $loop 0 10"
+  dmsetup load warehouse --table "0 $sectors delay $loop 0 25"
   dmsetup suspend warehouse
   dmsetup resume warehouse
   mkdir -p /opt/meter
