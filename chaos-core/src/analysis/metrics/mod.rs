@@ -168,7 +168,10 @@ pub fn detect(series: &Series, baseline: Option<&Range<Timestamp>>, observed: &R
         found.extend(missing::find(&Sight::new(series, usual, now), observed));
     }
     if now.len() < FEWEST {
-        found.extend(usual.and_then(|usual| level::of_two(&Sight::new(series, usual, now))));
+        found.extend(match usual {
+            Some(usual) => level::of_two(&Sight::new(series, usual, now)),
+            None => are_apart(now).then(|| never_usual(series, now)).flatten(),
+        });
         return found;
     }
     let history = &points[..points.partition_point(|p| p.at < observed.start.0)];
@@ -199,7 +202,14 @@ pub fn can_tell(series: &Series, baseline: Option<&Range<Timestamp>>, observed: 
 /// Whether there are samples enough in what is observed for [`detect`] to look at it at all.
 #[must_use]
 pub fn is_seen(series: &Series, observed: &Range<Timestamp>) -> bool {
-    points(series).iter().filter(|p| (observed.start.0..observed.end.0).contains(&p.at)).count() >= FEWEST
+    let mut points = points(series);
+    points.retain(|p| (observed.start.0..observed.end.0).contains(&p.at));
+    points.len() >= FEWEST || are_apart(&points)
+}
+
+/// Two samples, each of which covers a time of its own: a slow host has no more for us.
+fn are_apart(points: &[Point]) -> bool {
+    matches!(points, [a, b] if b.at.saturating_sub(a.at) >= APART_MS)
 }
 
 /// Whether these samples are enough to tell what is usual.
@@ -246,9 +256,11 @@ fn off_season(series: &Series, season: &Season, history: Option<&[Point]>, now: 
 
 /// Without a baseline: a level that no host has that is well.
 fn never_usual(series: &Series, now: &[Point]) -> Option<Anomaly> {
-    let level = robust::median(&mut now.iter().map(|p| p.value).collect::<Vec<_>>())?;
+    let mut values: Vec<f64> = now.iter().map(|p| p.value).collect();
+    let level = robust::median(&mut values)?;
     let notable = Profile::of(series, 0.0, 0.0).notable;
-    (is_at_rest(series) && level >= notable).then(|| Anomaly {
+    let holds = level >= notable && (values.len() >= FEWEST || values.iter().all(|v| *v >= notable));
+    (is_at_rest(series) && holds).then(|| Anomaly {
         change: Change::LevelUp,
         before: None,
         after: level,

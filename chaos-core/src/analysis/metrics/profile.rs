@@ -67,7 +67,7 @@ const TABLE: &[Row] = &[
     ("systemd.service.cpu.throttled", "", 0.05, 0.3, None),
     ("systemd.service.memory.oom_kills", "", 0.0, 0.02, None),
     // A service that reads files meets its limit now and then, and the page cache gives way: that is as it should be.
-    ("systemd.service.memory.limited", "", 20.0, 100.0, None),
+    ("systemd.service.memory.limited", "", 5.0, 30.0, None),
     ("systemd.service.tasks.refused", "", 0.0, 0.1, None),
     ("process.cpu.utilization", "", 0.03, 0.15, None),
     ("process.memory.usage", "", 32.0 * MB, 150.0 * MB, None),

@@ -125,6 +125,13 @@ fn without_a_baseline_what_is_never_usual_is_told_by_its_level() {
     assert_eq!(alone(&series("system.cpu.utilization", "1", [0.8, 0.82, 0.81, 0.8, 0.82])), [], "it may be as ever");
     let (few, observed) = (series("systemd.service.cpu.throttled", "1", [0.9, 0.9]), Timestamp(0)..Timestamp(9000));
     assert!(!is_seen(&few, &observed) && alone(&few).is_empty() && is_seen(&held_back, &observed));
+    // Of a slow source two that are apart are enough, where both say so.
+    for (values, is_found) in [([0.9, 0.9], true), ([0.9, 0.0], false), ([0.0, 0.9], false)] {
+        let mut slow = series("systemd.service.cpu.throttled", "1", values);
+        slow.at = vec![1000, 7000];
+        assert!(is_seen(&slow, &observed));
+        assert_eq!(detect(&slow, None, &observed).len(), usize::from(is_found), "{values:?}");
+    }
     let before = (0..20).map(|i| 0.86 + 0.01 * f64::from(i % 3));
     assert_eq!(run(&series("systemd.service.cpu.throttled", "1", before.cycle().take(60))), [], "it was so before");
 }
