@@ -386,7 +386,7 @@ async fn an_incident_that_waits_is_one_file_and_nothing_of_it_is_lost() {
     assert_eq!(theirs.asked(&id), Some(asked(&id)));
     // Its process died before it began.
     drop(ours);
-    assert_eq!(theirs.mark_interrupted(NOON).unwrap(), [id.clone()]);
+    assert_eq!(theirs.mark_interrupted(NOON).unwrap(), std::slice::from_ref(&id));
     assert_eq!(theirs.summaries().unwrap()[0].status, Status::Interrupted);
     assert_eq!(theirs.asked(&id), Some(asked(&id)));
     let trace = std::fs::read(theirs.path(&id).join("trace.json")).unwrap();

@@ -6,7 +6,7 @@
 # Diagnosis:  A runaway process saturates the CPU (86 %)
 # Culprit:    stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
 # Plan:       Ask the busy processes of stress-ng-cpu to end; stress-ng-cpu (pid 869, user root, running for 31 s): 0.91 cores
-# Plan hash:  sha256 0d7b20ff06c2a50ed2d014855e3117eb50bc7d9e6ea728e419512f30be5f59b1
+# Plan hash:  sha256 24ba2ae9ed6ca4b8188bf3a6bd7851ebee6cc5a71cd780dd26bae72c38867656
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A client holds all connections of a database (95 %)
 # Culprit:    psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
 # Plan:       Ask psql to end; psql (pid 928, user postgres, running for 36 s): 12 processes, 12 connections
-# Plan hash:  sha256 f07a3174a8a794d870a0d4644ecc2733efb26376c8dde65f184776605c80d0b0
+# Plan hash:  sha256 2589bc65167f0f3bd190108c1f01f7efb7ba65d18897321b028e9c46b3534eac
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

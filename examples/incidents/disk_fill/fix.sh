@@ -6,7 +6,7 @@
 # Diagnosis:  A file system fills up (89 %)
 # Culprit:    /tmp/chaos_fill: 19 large recent files, 1.7 GiB
 # Plan:       Remove what fills /tmp/chaos_fill; /tmp/chaos_fill: 19 large recent files, 1.7 GiB
-# Plan hash:  sha256 b4a6dfd10fe36be090afe2821bba41f48f8386d898e453e878d6fe0a1780c89a
+# Plan hash:  sha256 bb474434d0440b1a79c9c11d03fb39abaae0145d6e82790fecc3ec727be4dc18
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

@@ -6,7 +6,7 @@
 # Diagnosis:  A process takes more and more memory (95 %)
 # Culprit:    python3 (pid 1274, user root, running for 32 s): 130.3 MiB
 # Plan:       Ask the growing processes of python3 to end; python3 (pid 1274, user root, running for 32 s): 130.3 MiB
-# Plan hash:  sha256 946cc5da9460630dd61f85cfec716338534b13ca116a33f7f82139f96486cece
+# Plan hash:  sha256 402a44bf679e5ca3dccaad9caec03e5f2c1013fa8862cc70c05f7861fb86f197
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

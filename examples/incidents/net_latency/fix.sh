@@ -6,7 +6,7 @@
 # Diagnosis:  The network is slow (95 %)
 # Culprit:    ens4 (queueing discipline netem)
 # Plan:       Remove the traffic control rule from ens4; ens4 (queueing discipline netem)
-# Plan hash:  sha256 226c239e8e7345d7a8d91789e9e475f9f3f91e63dd53d03ab336df6bc232e7d7
+# Plan hash:  sha256 f11f445aa98d96126f8d8a920ec30d7713d8f222ec310277802dad981e646e45
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #

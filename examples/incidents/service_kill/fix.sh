@@ -6,7 +6,7 @@
 # Diagnosis:  A service was stopped, or is down and nothing says why (73 %)
 # Culprit:    nginx.service (inactive)
 # Plan:       Restart nginx.service; nginx.service (inactive)
-# Plan hash:  sha256 352253b6230a123bee6ad16fa40fea839886860fc3c4305e439cec999d9291e2
+# Plan hash:  sha256 b9a6945d1d825ad465da6098de5b9b5c1d419cd9630df9e84c53256d1bee1d95
 #
 # How to run: read it, copy it to the target, then as root: bash fix.sh
 #
